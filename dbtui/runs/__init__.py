@@ -1,0 +1,1 @@
+"""Runs seen from outside: start a trainer detached, find runs, follow one."""

@@ -1,0 +1,60 @@
+"""How one setting is declared: its default, help, unit, bounds, group, and when it is used."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+@dataclass(frozen=True, slots=True)
+class UsedWhen:
+    """A setting is used only while the setting `key` (dotted) has one of `values`; otherwise naming it is an error."""
+
+    key: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the schema knows of a setting besides its type and bounds.
+
+    Attributes:
+        group: the heading under which a form shows the setting.
+        unit: the unit of the number, empty where it has none.
+        binding: whether it belongs to one machine (a path, say) and so never to a preset.
+        used_when: the condition under which the setting has an effect, None for always.
+    """
+
+    group: str
+    unit: str = ""
+    binding: bool = False
+    used_when: UsedWhen | None = None
+
+
+class Table(BaseModel):
+    """A table of the TOML file: strict types, unknown keys refused, read-only once read."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, validate_default=True, populate_by_name=True, allow_inf_nan=False
+    )
+
+
+def setting(
+    default: Any,
+    help: str,  # noqa: A002 - the field's standard word
+    *,
+    group: str,
+    unit: str = "",
+    binding: bool = False,
+    used_when: UsedWhen | None = None,
+    **field_arguments: Any,
+) -> Any:
+    """Declare a setting; `field_arguments` are pydantic's own (ge, le, min_length, alias, ...)."""
+    about = About(group=group, unit=unit, binding=binding, used_when=used_when)
+    if isinstance(default, list | dict):
+        field_arguments["default_factory"] = lambda: type(default)(default)
+    else:
+        field_arguments["default"] = default
+    info = Field(description=help, **field_arguments)
+    info.metadata.append(about)
+    return info

@@ -1,0 +1,1 @@
+"""The dataset: folders, captions, balance, buckets, pictures, caches, batches."""

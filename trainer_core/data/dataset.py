@@ -1,0 +1,89 @@
+"""What a scan of the folders found: the types that the scanner fills and the trainer reads. No torch, no files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A usable image file.
+
+    Attributes:
+        path: the file.
+        size: width and height in pixels after the EXIF orientation is applied.
+        caption: the text that is trained with it.
+        caption_from: where the caption came from: ".caption", ".txt", another extension, "folder" or "prompt".
+    """
+
+    path: Path
+    size: Size
+    caption: str
+    caption_from: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFolder:
+    """One folder of training or of class (regularization) pictures.
+
+    Attributes:
+        path: the folder.
+        kind: "train" for pictures of the subject, "class" for regularization pictures.
+        repeats: how often each picture counts in an epoch.
+        identifier: the rare word, None where the folder has none (class folders, native training).
+        class_name: the kind of thing, "" where it is unknown.
+        prompt: what pictures without a caption are trained with.
+        pictures: the usable ones, sorted by name.
+    """
+
+    path: Path
+    kind: Literal["train", "class"]
+    repeats: int
+    identifier: str | None
+    class_name: str
+    prompt: str
+    pictures: tuple[Picture, ...]
+
+    @property
+    def count(self) -> int:
+        """Pictures x repeats: what the folder contributes to an epoch before any matching."""
+        return self.repeats * len(self.pictures)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A file or folder that cannot be used as it is, with the next action in the text."""
+
+    path: Path
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """The dataset as the trainer will see it.
+
+    Attributes:
+        train: folders of the subject's pictures.
+        classes: folders of regularization pictures.
+        faults: what cannot be used; training refuses to start with any unless `on_bad_image = "skip"` covers it.
+        bad_images: the faults that are unreadable pictures, which `on_bad_image = "skip"` leaves out.
+        notes: remarks that stop nothing (enlarged pictures, composited alpha, ignored files, the leaf folder given).
+    """
+
+    train: tuple[PictureFolder, ...]
+    classes: tuple[PictureFolder, ...]
+    faults: tuple[Fault, ...]
+    bad_images: tuple[Fault, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A picture in an epoch: how often it occurs, and whether it counts as a class picture in the loss."""
+
+    picture: Picture
+    is_class: bool
+    repeats: int

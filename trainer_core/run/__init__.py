@@ -1,0 +1,1 @@
+"""The run directory: creation, lock, names, events, control commands, atomic writes."""
