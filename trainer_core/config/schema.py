@@ -26,7 +26,9 @@ class Measured(Table):
     """One measurement that a finished run left in its preset."""
 
     gpu: str = setting(..., "GPU as its driver names it.", group="About")
-    peak_vram_gb: float = setting(..., "Peak memory reserved by the allocator.", group="About", unit="GB", gt=0)
+    peak_vram_gb: float = setting(
+        ..., "Peak memory reserved by the allocator.", group="About", unit="GB", gt=0
+    )
     it_per_s: float = setting(..., "Optimizer steps per second.", group="About", unit="1/s", gt=0)
     version: str = setting(..., "Version of dbtui that measured.", group="About")
 
@@ -34,7 +36,9 @@ class Measured(Table):
 class Preset(Table):
     """What this preset is and who made it."""
 
-    name: Name | None = setting(None, "Name by which `extends` and `dbtui run` find the preset.", group="About")
+    name: Name | None = setting(
+        None, "Name by which `extends` and `dbtui run` find the preset.", group="About"
+    )
     title: str = setting("", "One line shown in lists.", group="About", max_length=120)
     description: str = setting("", "What it is for and what it gives up.", group="About", max_length=2000)
     author: str = setting("", "Who made it.", group="About", max_length=120)
@@ -65,7 +69,9 @@ class Model(Table):
         binding=True,
         min_length=1,
     )
-    family: Literal["auto", "sd1", "sd2"] = setting("auto", "Model family; auto reads it from the file.", group="Model")
+    family: Literal["auto", "sd1", "sd2"] = setting(
+        "auto", "Model family; auto reads it from the file.", group="Model"
+    )
     prediction: Literal["auto", "epsilon", "v"] = setting(
         "auto", "What the U-Net predicts; auto reads it from the model.", group="Model"
     )
@@ -84,10 +90,22 @@ class Bucket(Table):
 
     enable: bool = setting(False, "Sort pictures into buckets of similar aspect ratio.", group="Pictures")
     min_reso: int = setting(
-        256, "Shortest side of a bucket.", group="Pictures", unit="pixels", ge=64, le=4096, used_when=WITH_BUCKETS
+        256,
+        "Shortest side of a bucket.",
+        group="Pictures",
+        unit="pixels",
+        ge=64,
+        le=4096,
+        used_when=WITH_BUCKETS,
     )
     max_reso: int = setting(
-        1024, "Longest side of a bucket.", group="Pictures", unit="pixels", ge=64, le=4096, used_when=WITH_BUCKETS
+        1024,
+        "Longest side of a bucket.",
+        group="Pictures",
+        unit="pixels",
+        ge=64,
+        le=4096,
+        used_when=WITH_BUCKETS,
     )
     step: int = setting(
         64,
@@ -100,7 +118,10 @@ class Bucket(Table):
         used_when=WITH_BUCKETS,
     )
     no_upscale: bool = setting(
-        False, "Never enlarge a picture; its bucket follows its own size.", group="Pictures", used_when=WITH_BUCKETS
+        False,
+        "Never enlarge a picture; its bucket follows its own size.",
+        group="Pictures",
+        used_when=WITH_BUCKETS,
     )
 
 
@@ -148,11 +169,15 @@ class Dataset(Table):
 class Concept(Table):
     """One thing to learn, from folders with any name."""
 
-    identifier: str | None = setting(None, "The rare word that stands for the subject.", group="Concepts", min_length=1)
+    identifier: str | None = setting(
+        None, "The rare word that stands for the subject.", group="Concepts", min_length=1
+    )
     class_: str | None = setting(
         None, "The kind of thing that it is, such as dog.", group="Concepts", min_length=1, alias="class"
     )
-    instance_dir: str | None = setting(None, "Folder of its pictures.", group="Concepts", binding=True, min_length=1)
+    instance_dir: str | None = setting(
+        None, "Folder of its pictures.", group="Concepts", binding=True, min_length=1
+    )
     class_dir: str | None = setting(
         None, "Folder of regularization pictures of its class.", group="Concepts", binding=True, min_length=1
     )
@@ -160,17 +185,25 @@ class Concept(Table):
         1, "How often each picture counts in an epoch.", group="Concepts", unit="times", ge=1, le=10000
     )
     instance_prompt: str | None = setting(
-        None, 'Prompt trained with its pictures; "<identifier> <class>" if not given.', group="Concepts", min_length=1
+        None,
+        'Prompt trained with its pictures; "<identifier> <class>" if not given.',
+        group="Concepts",
+        min_length=1,
     )
     class_prompt: str | None = setting(
-        None, "Prompt trained with its class pictures; the class if not given.", group="Concepts", min_length=1
+        None,
+        "Prompt trained with its class pictures; the class if not given.",
+        group="Concepts",
+        min_length=1,
     )
 
 
 class Prior(Table):
     """Prior preservation: what keeps the class from becoming the subject."""
 
-    weight: float = setting(1.0, "Weight of the regularization pictures in the loss.", group="Learning", ge=0, le=10)
+    weight: float = setting(
+        1.0, "Weight of the regularization pictures in the loss.", group="Learning", ge=0, le=10
+    )
 
 
 class TextEncoder(Table):
@@ -192,16 +225,20 @@ class Optimizer(Table):
     eps: float = setting(1e-8, "Adam's epsilon.", group="Learning", gt=0, le=1e-2)
     weight_decay: float = setting(0.01, "Decoupled weight decay.", group="Learning", ge=0, le=1)
     max_grad_norm: float = setting(
-        1.0, "Gradients are clipped to this global norm; 0 turns clipping off.", group="Learning", ge=0, le=1000
+        1.0,
+        "Gradients are clipped to this global norm; 0 turns clipping off.",
+        group="Learning",
+        ge=0,
+        le=1000,
     )
 
 
 class Scheduler(Table):
     """The learning rate over time."""
 
-    type: Literal["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup"] = (
-        setting("constant", "Shape of the learning rate.", group="Learning")
-    )
+    type: Literal[
+        "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup"
+    ] = setting("constant", "Shape of the learning rate.", group="Learning")
     warmup_steps: int = setting(
         0,
         "Steps over which the learning rate rises from zero.",
@@ -233,10 +270,18 @@ class Train(Table):
     """How long and in what portions."""
 
     max_steps: int | None = setting(
-        None, "Optimizer steps in all; 1600 if neither this nor epochs is given.", group="Learning", ge=1, le=10**7
+        None,
+        "Optimizer steps in all; 1600 if neither this nor epochs is given.",
+        group="Learning",
+        ge=1,
+        le=10**7,
     )
-    epochs: int | None = setting(None, "Passes over the data, instead of max_steps.", group="Learning", ge=1, le=10**6)
-    batch_size: int = setting(1, "Pictures in one forward pass.", group="Learning", unit="pictures", ge=1, le=1024)
+    epochs: int | None = setting(
+        None, "Passes over the data, instead of max_steps.", group="Learning", ge=1, le=10**6
+    )
+    batch_size: int = setting(
+        1, "Pictures in one forward pass.", group="Learning", unit="pictures", ge=1, le=1024
+    )
     gradient_accumulation: int = setting(
         1, "Forward passes that make one optimizer step.", group="Learning", unit="passes", ge=1, le=1024
     )
@@ -283,8 +328,12 @@ class Prompt(Table):
     seed: int = setting(1, "Seed of its noise.", group="Previews", ge=0, le=2**31 - 1)
     steps: int = setting(30, "Denoising steps.", group="Previews", unit="steps", ge=1, le=1000)
     guidance_scale: float = setting(7.5, "How strictly to follow the prompt.", group="Previews", ge=1, le=50)
-    width: Side | None = setting(None, "Width; dataset.resolution's if not given.", group="Previews", unit="pixels")
-    height: Side | None = setting(None, "Height; dataset.resolution's if not given.", group="Previews", unit="pixels")
+    width: Side | None = setting(
+        None, "Width; dataset.resolution's if not given.", group="Previews", unit="pixels"
+    )
+    height: Side | None = setting(
+        None, "Height; dataset.resolution's if not given.", group="Previews", unit="pixels"
+    )
 
 
 class Sample(Table):
@@ -307,7 +356,11 @@ class Save(Table):
         None, "Name of the model files; the last one is called `last` if not given.", group="Saving"
     )
     output_dir: str | None = setting(
-        None, "Folder for the models; the run's own output/ if not given.", group="Saving", binding=True, min_length=1
+        None,
+        "Folder for the models; the run's own output/ if not given.",
+        group="Saving",
+        binding=True,
+        min_length=1,
     )
     format: Literal["same", "safetensors", "ckpt", "diffusers", "diffusers_safetensors"] = setting(
         "same",
@@ -324,7 +377,12 @@ class Save(Table):
         None, "Save a model every n steps.", group="Saving", unit="steps", ge=1, le=10**7
     )
     keep_last: int | None = setting(
-        None, "Keep only the newest n models of those; all if not given.", group="Saving", unit="models", ge=1, le=10**4
+        None,
+        "Keep only the newest n models of those; all if not given.",
+        group="Saving",
+        unit="models",
+        ge=1,
+        le=10**4,
     )
 
 

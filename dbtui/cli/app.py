@@ -1,0 +1,81 @@
+"""The Typer application: the list of commands, and how each of them ends."""
+
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dbtui import __version__
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.text import safe_text
+
+app = typer.Typer(
+    name="dbtui",
+    help="DreamBooth training from the terminal: a folder of pictures in, a trained model out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dbtui {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
+) -> None:
+    """Options that come before a command."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code. A person sees a message, never a traceback."""
+    try:
+        result = app(arguments, standalone_mode=False)
+    except UserError as error:
+        for problem in error.problems:
+            say_error(problem)
+        return int(error.code)
+    except typer.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        say_error("interrupted")
+        return int(ExitCode.FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.FAILED)
+    except Exception as error:  # noqa: BLE001 - the last resort: everything unexpected becomes one message
+        if show := getattr(
+            error, "format_message", None
+        ):  # the command line itself was wrong (click's errors)
+            say_error(f"{show()}. Try `dbtui --help`.")
+            return int(ExitCode.CONFIG)
+        return _report_unexpected(error)
+    return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def say_error(problem: str) -> None:
+    """Print one problem on stderr, made safe for the terminal."""
+    print(f"error: {safe_text(problem, limit=2000)}", file=sys.stderr)  # noqa: T201
+
+
+def _report_unexpected(error: Exception) -> int:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="dbtui-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exception(error, file=file)
+    say_error(f"unexpected failure ({type(error).__name__}: {error}). The details are in {Path(file.name)}.")
+    return int(ExitCode.FAILED)

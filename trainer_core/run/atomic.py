@@ -1,0 +1,83 @@
+"""Files and folders that appear whole or not at all, also after a power cut."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+STAGING_PREFIX = ".tmp-"
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """Yield a path beside `target` to write a file or folder to; on success it is fsynced and takes its place.
+
+    On an error what was staged is removed and `target` is left as it was. An existing file is replaced in one
+    step; an existing folder is moved aside first and removed after the new one stands.
+    """
+    staging = target.parent / f"{STAGING_PREFIX}{target.name}-{uuid.uuid4().hex[:12]}"
+    try:
+        yield staging
+        _sync_tree(staging)
+        if staging.is_dir() and target.is_dir():
+            _replace_folder(staging, target)
+        else:
+            staging.replace(target)
+        sync_folder(target.parent)
+    except BaseException:
+        _remove(staging)
+        raise
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` to `target` as UTF-8, whole or not at all."""
+    with staged(target) as staging:
+        staging.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def remove_strays(folder: Path) -> list[Path]:
+    """Remove what an interrupted write left in `folder`; return what was removed."""
+    strays = [path for path in folder.glob(f"{STAGING_PREFIX}*")] if folder.is_dir() else []
+    for stray in strays:
+        _remove(stray)
+    return strays
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable, where the file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sync_tree(path: Path) -> None:
+    if path.is_dir():
+        for child in path.iterdir():
+            _sync_tree(child)
+        sync_folder(path)
+        return
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _replace_folder(staging: Path, target: Path) -> None:
+    aside = target.parent / f"{STAGING_PREFIX}{target.name}-old-{uuid.uuid4().hex[:12]}"
+    target.replace(aside)
+    try:
+        staging.replace(target)
+    except BaseException:
+        aside.replace(target)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
