@@ -8,10 +8,10 @@ _ELLIPSIS = "…"
 
 
 def safe_text(value: object, limit: int = 500) -> str:
-    """Return `value` as one line of text that no terminal can act on.
+    r"""Return `value` as one line of text that no terminal can act on.
 
     Control characters (C0, DEL, C1), bidirectional overrides and other invisible format characters, line
-    separators and lone surrogates are shown as escapes such as `\\x1b`; the result has at most `limit`
+    separators and lone surrogates are shown as escapes such as `\x1b`; the result has at most `limit`
     characters. It is plain text: to show it with Rich, wrap it in `rich.text.Text` or `rich.markup.escape`.
     """
     text = os.fsdecode(value) if isinstance(value, bytes | os.PathLike) else str(value)

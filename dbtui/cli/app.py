@@ -33,9 +33,7 @@ def _print_version(wanted: bool) -> None:
 def _common(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave."),
     ] = False,
 ) -> None:
     """Options that come before a command."""
@@ -58,9 +56,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - the last resort: everything unexpected becomes one message
-        if show := getattr(
-            error, "format_message", None
-        ):  # the command line itself was wrong (click's errors)
+        if show := getattr(error, "format_message", None):  # the command line itself was wrong (click's errors)
             say_error(f"{show()}. Try `dbtui --help`.")
             return int(ExitCode.CONFIG)
         return _report_unexpected(error)
@@ -73,9 +69,7 @@ def say_error(problem: str) -> None:
 
 
 def _report_unexpected(error: Exception) -> int:
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="dbtui-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
+    with tempfile.NamedTemporaryFile("w", prefix="dbtui-", suffix=".txt", delete=False, encoding="utf-8") as file:
         traceback.print_exception(error, file=file)
     say_error(f"unexpected failure ({type(error).__name__}: {error}). The details are in {Path(file.name)}.")
     return int(ExitCode.FAILED)

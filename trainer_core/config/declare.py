@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 @dataclass(frozen=True, slots=True)
 class UsedWhen:
-    """A setting is used only while the setting `key` (dotted) has one of `values`; otherwise naming it is an error."""
+    """A setting is used only while the setting `key` (dotted) has one of `values`; else naming it is an error."""
 
     key: str
     values: tuple[Any, ...]

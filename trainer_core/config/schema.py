@@ -26,9 +26,7 @@ class Measured(Table):
     """One measurement that a finished run left in its preset."""
 
     gpu: str = setting(..., "GPU as its driver names it.", group="About")
-    peak_vram_gb: float = setting(
-        ..., "Peak memory reserved by the allocator.", group="About", unit="GB", gt=0
-    )
+    peak_vram_gb: float = setting(..., "Peak memory reserved by the allocator.", group="About", unit="GB", gt=0)
     it_per_s: float = setting(..., "Optimizer steps per second.", group="About", unit="1/s", gt=0)
     version: str = setting(..., "Version of dbtui that measured.", group="About")
 
@@ -36,9 +34,7 @@ class Measured(Table):
 class Preset(Table):
     """What this preset is and who made it."""
 
-    name: Name | None = setting(
-        None, "Name by which `extends` and `dbtui run` find the preset.", group="About"
-    )
+    name: Name | None = setting(None, "Name by which `extends` and `dbtui run` find the preset.", group="About")
     title: str = setting("", "One line shown in lists.", group="About", max_length=120)
     description: str = setting("", "What it is for and what it gives up.", group="About", max_length=2000)
     author: str = setting("", "Who made it.", group="About", max_length=120)
@@ -77,7 +73,7 @@ class Model(Table):
     )
     clip_skip: int | None = setting(
         None,
-        "Use the text encoder's output this many layers from its end (1 is the last); the family's own if not given.",
+        "Use the text encoder's output this many layers from its end (1 is the last); the family's if not given.",
         group="Model",
         unit="layers",
         ge=1,
@@ -236,9 +232,9 @@ class Optimizer(Table):
 class Scheduler(Table):
     """The learning rate over time."""
 
-    type: Literal[
-        "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup"
-    ] = setting("constant", "Shape of the learning rate.", group="Learning")
+    type: Literal["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup"] = (
+        setting("constant", "Shape of the learning rate.", group="Learning")
+    )
     warmup_steps: int = setting(
         0,
         "Steps over which the learning rate rises from zero.",
@@ -279,9 +275,7 @@ class Train(Table):
     epochs: int | None = setting(
         None, "Passes over the data, instead of max_steps.", group="Learning", ge=1, le=10**6
     )
-    batch_size: int = setting(
-        1, "Pictures in one forward pass.", group="Learning", unit="pictures", ge=1, le=1024
-    )
+    batch_size: int = setting(1, "Pictures in one forward pass.", group="Learning", unit="pictures", ge=1, le=1024)
     gradient_accumulation: int = setting(
         1, "Forward passes that make one optimizer step.", group="Learning", unit="passes", ge=1, le=1024
     )
@@ -364,7 +358,7 @@ class Save(Table):
     )
     format: Literal["same", "safetensors", "ckpt", "diffusers", "diffusers_safetensors"] = setting(
         "same",
-        "Format of the models: the start model's, a single file, or a Diffusers folder (both names write safetensors).",
+        "Format of the models: the start model's, one file, or a Diffusers folder (both names write safetensors).",
         group="Saving",
     )
     precision: Literal["float", "fp16", "bf16"] | None = setting(

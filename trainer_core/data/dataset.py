@@ -1,4 +1,4 @@
-"""What a scan of the folders found: the types that the scanner fills and the trainer reads. No torch, no files."""
+"""What a scan of the folders found: what the scanner fills and the trainer reads. No torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +68,9 @@ class Scan:
     Attributes:
         train: folders of the subject's pictures.
         classes: folders of regularization pictures.
-        faults: what cannot be used; training refuses to start with any unless `on_bad_image = "skip"` covers it.
-        bad_images: the faults that are unreadable pictures, which `on_bad_image = "skip"` leaves out.
-        notes: remarks that stop nothing (enlarged pictures, composited alpha, ignored files, the leaf folder given).
+        faults: what must be mended before training can start.
+        bad_images: unreadable pictures: faults as well, unless `on_bad_image = "skip"` leaves them out.
+        notes: remarks that stop nothing (enlarged pictures, alpha, ignored files, the leaf folder given).
     """
 
     train: tuple[PictureFolder, ...]

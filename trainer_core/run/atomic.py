@@ -39,7 +39,7 @@ def write_text(target: Path, text: str) -> None:
 
 def remove_strays(folder: Path) -> list[Path]:
     """Remove what an interrupted write left in `folder`; return what was removed."""
-    strays = [path for path in folder.glob(f"{STAGING_PREFIX}*")] if folder.is_dir() else []
+    strays = list(folder.glob(f"{STAGING_PREFIX}*")) if folder.is_dir() else []
     for stray in strays:
         _remove(stray)
     return strays
