@@ -15,12 +15,13 @@ from trainer_core.run.redact import redact
 
 FORMAT_VERSION = 1
 _MOST_WAITING = 10_000
+_MOST_AT_ONCE = 500
 
 
 class EventWriter:
     """The one writer of a run's events. Writing never blocks and never raises.
 
-    Lines are handed to a thread, which writes each with one call. If the disk is full or does not answer,
+    Lines are handed to a thread, which writes them whole. If the disk is full or does not answer,
     lines are dropped and counted, one warning goes to stderr, and the training goes on.
     """
 
@@ -70,34 +71,47 @@ class EventWriter:
 
     def _write_all(self) -> None:
         while (line := self._waiting.get()) is not None:
-            try:
-                self._write_line(line)
-            except OSError as error:
-                self._lose(str(error.strerror))
-            finally:
+            lines = [line, *self._take_waiting()]
+            self._write_lines(lines)
+            for _ in lines:
                 self._waiting.task_done()
         self._waiting.task_done()
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def _write_line(self, line: bytes) -> None:
-        """Write one line whole; a disk that fills up in its middle leaves nothing of it behind."""
-        if self._descriptor < 0:
-            self.lost += 1
-            return
-        written = 0
-        try:
-            written = os.write(self._descriptor, line)
-        finally:
-            if written == len(line):
-                self._size += written
-            elif written:
-                os.ftruncate(self._descriptor, self._size)
-        if written < len(line):
-            self._lose("no space left on the disk")
+    def _take_waiting(self) -> list[bytes]:
+        """Return what waits besides the first line, up to the end mark, which stays."""
+        lines: list[bytes] = []
+        with suppress(queue.Empty):
+            while len(lines) < _MOST_AT_ONCE:
+                line = self._waiting.get_nowait()
+                if line is None:
+                    self._waiting.put(None)
+                    self._waiting.task_done()
+                    break
+                lines.append(line)
+        return lines
 
-    def _lose(self, reason: str) -> None:
-        self.lost += 1
+    def _write_lines(self, lines: list[bytes]) -> None:
+        """Write whole lines with one call; a disk that fills up in their middle keeps no part of a line."""
+        if self._descriptor < 0:
+            self.lost += len(lines)
+            return
+        data = b"".join(lines)
+        try:
+            written = os.write(self._descriptor, data)
+        except OSError as error:
+            self._lose(str(error.strerror), len(lines))
+            return
+        whole = data[:written].rfind(b"\n") + 1
+        self._size += whole
+        if written < len(data):
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+            self._lose("no space left on the disk", data[whole:].count(b"\n"))
+
+    def _lose(self, reason: str, events: int = 1) -> None:
+        self.lost += events
         if not self._warned:
             self._warned = True
             with suppress(OSError, ValueError):
