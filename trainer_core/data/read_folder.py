@@ -1,0 +1,194 @@
+"""One folder's pictures with their captions, and every problem and remark about them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainer_core.config.schema import Dataset
+from trainer_core.data.buckets import fit_picture
+from trainer_core.data.captions import DEFAULT_EXTENSIONS, CaptionError, index_captions, read_caption
+from trainer_core.data.dataset import Fault, Picture, PictureFolder, Size
+from trainer_core.data.folders import Source
+from trainer_core.data.images import Header
+from trainer_core.data.listing import UNREAD_FORMATS, Listing, name_some, stem_key
+from trainer_core.errors import UserError
+
+
+@dataclass(slots=True, kw_only=True)
+class FolderResult:
+    """A folder as read, with what was found wrong (`faults`, `bad_images`) or remarkable (`notes`)."""
+
+    folder: PictureFolder
+    faults: list[Fault] = field(default_factory=list)
+    bad_images: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_folder(
+    source: Source,
+    listing: Listing,
+    examined: Mapping[Path, Header | str],
+    extensions: tuple[str, ...],
+    dataset: Dataset,
+) -> FolderResult:
+    """Put the examined pictures of `source` together with their captions."""
+    headers = {path: header for path in listing.pictures if not isinstance(header := examined[path], str)}
+    bad = {path: text for path in listing.pictures if isinstance(text := examined[path], str)}
+    bad |= {path: f"{UNREAD_FORMATS[path.suffix.lower()]} is not read. {_CONVERT}" for path in listing.unread}
+    captions = _Captions(source, listing, extensions)
+    pictures = tuple(captions.of(path, header.size) for path, header in headers.items())
+    result = FolderResult(
+        folder=PictureFolder(
+            path=source.path,
+            kind=source.kind,
+            repeats=source.repeats,
+            identifier=source.identifier,
+            class_name=source.class_name,
+            prompt=source.prompt,
+            pictures=pictures,
+        ),
+        faults=captions.faults,
+        bad_images=[Fault(path=path, text=text) for path, text in sorted(bad.items())],
+    )
+    if not pictures:
+        result.faults.append(Fault(path=source.path, text=_why_none(len(bad))))
+    remarks = [
+        *_about_names(source),
+        *_about_entries(listing),
+        *_about_headers(headers),
+        *_about_sizes(pictures, dataset),
+        *captions.remarks(),
+    ]
+    result.notes = [f"{source.path}: {remark}" for remark in remarks]
+    return result
+
+
+_CONVERT = "Convert it to PNG or JPEG, or remove it"
+
+
+def _why_none(bad: int) -> str:
+    if bad:
+        return f"has no usable picture ({bad} cannot be used). Put pictures into it, or remove the folder"
+    return "holds no pictures (PNG, JPEG, WebP, BMP, GIF, AVIF). Put some into it, or remove the folder"
+
+
+class _Captions:
+    """The captions of one folder: looked up picture by picture, then reported."""
+
+    def __init__(self, source: Source, listing: Listing, extensions: tuple[str, ...]) -> None:
+        self.faults: list[Fault] = []
+        self._source = source
+        self._listing = listing
+        self._extensions = extensions
+        self._files = index_captions(listing.files, extensions)
+        self._empty: list[Path] = []
+        self._recoded: list[Path] = []
+        self._texts: dict[Path, str] = {}
+
+    def of(self, path: Path, size: Size) -> Picture:
+        """The picture with its caption, or with the folder's prompt."""
+        file = next(iter(self._files.get(stem_key(path), [])), None)
+        text = self._read(file) if file is not None else ""
+        if file is None or not text:
+            return Picture(
+                path=path, size=size, caption=self._source.prompt, caption_from=self._source.prompt_from
+            )
+        return Picture(path=path, size=size, caption=text, caption_from=file.suffix.lower())
+
+    def _read(self, file: Path) -> str:
+        if file in self._texts:
+            return self._texts[file]
+        text = ""
+        try:
+            caption = read_caption(file)
+            text = caption.text
+            if not text:
+                self._empty.append(file)
+            if caption.encoding:
+                self._recoded.append(file)
+        except CaptionError as error:
+            self.faults.append(Fault(path=file, text=str(error)))
+        self._texts[file] = text
+        return text
+
+    def remarks(self) -> list[str]:
+        stems = {stem_key(path) for path in (*self._listing.pictures, *self._listing.unread)}
+        orphans = [file for stem, files in self._files.items() for file in files if stem not in stems]
+        doubles = [files[1] for stem, files in self._files.items() if len(files) > 1 and stem in stems]
+        remarks = [
+            _remark(self._empty, "captions are empty; the folder's prompt is used instead"),
+            _remark(self._recoded, "captions are UTF-16 or UTF-32; they are read as such"),
+            _remark(orphans, "captions belong to no picture"),
+            _remark(doubles, "captions are not used, because another extension comes first"),
+            self._other_extension(),
+        ]
+        return [remark for remark in remarks if remark]
+
+    def _other_extension(self) -> str:
+        """Captions of the usual extensions that lie there unread while those that were asked for are missing."""
+        if self._files:
+            return ""
+        usual = tuple(extension for extension in DEFAULT_EXTENSIONS if extension not in self._extensions)
+        stems = {stem_key(path) for path in self._listing.pictures}
+        unread = [
+            file
+            for files in index_captions(self._listing.files, usual).values()
+            for file in files
+            if stem_key(file) in stems
+        ]
+        return _remark(unread, f"captions are not used: dataset.caption_extension is {self._extensions[0]}")
+
+
+def _about_names(source: Source) -> list[str]:
+    if source.kind == "train" and source.prompt_from == "folder" and source.identifier is None:
+        text = f'trained as the class "{source.class_name}" itself, without an identifier'
+        return [f'{text}. For a subject, put the identifier first: "{source.repeats}_sls {source.class_name}"']
+    return []
+
+
+def _about_entries(listing: Listing) -> list[str]:
+    stems = Counter(stem_key(path) for path in listing.pictures)
+    twins = [path for path in listing.pictures if stems[stem_key(path)] > 1]
+    remarks = [
+        _remark(listing.folders, "folders inside it are not read"),
+        _remark(twins, "pictures share a name, and so a caption"),
+        f"{listing.ignored} hidden or system files are ignored" if listing.ignored else "",
+    ]
+    return [remark for remark in remarks if remark]
+
+
+def _about_headers(headers: Mapping[Path, Header]) -> list[str]:
+    remarks = [
+        _remark(
+            [path for path, header in headers.items() if header.alpha],
+            "pictures have transparency; it is laid on white",
+        ),
+        _remark(
+            [path for path, header in headers.items() if header.animated],
+            "pictures are animated; the first frame is used",
+        ),
+        _remark(
+            [path for path, header in headers.items() if header.cmyk],
+            "pictures are in printing colours (CMYK); they are converted",
+        ),
+        _remark(
+            [path for path, header in headers.items() if header.misnamed],
+            "pictures are of another format than their name says; they are read as what they are",
+        ),
+    ]
+    return [remark for remark in remarks if remark]
+
+
+def _about_sizes(pictures: tuple[Picture, ...], dataset: Dataset) -> list[str]:
+    try:
+        fits = [(picture.path, fit_picture(picture.size, dataset)) for picture in pictures]
+    except UserError:  # wrong bucket settings are the configuration's problem, told where they are used
+        return []
+    enlarged = [path for path, fit in fits if fit.resize[0] > fit.source[0] or fit.resize[1] > fit.source[1]]
+    text = _remark(enlarged, "pictures are smaller than they are trained at and will be enlarged")
+    return [text] if text else []
+
+
+def _remark(paths: list[Path], text: str) -> str:
+    return f"{len(paths)} {text} ({name_some(paths)})" if paths else ""

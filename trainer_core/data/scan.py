@@ -1,0 +1,122 @@
+"""The dataset as the trainer will see it: every folder, picture, caption and problem, in one pass."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from trainer_core.config.schema import Concept, Dataset
+from trainer_core.data.balance import unmatched_class_folders
+from trainer_core.data.captions import extensions_of
+from trainer_core.data.dataset import Fault, PictureFolder, Scan
+from trainer_core.data.decoded import DecodedStore, cache_folder
+from trainer_core.data.folders import Source, find_sources, look_into
+from trainer_core.data.images import BadPictureError, Header, probe, quiet_pillow
+from trainer_core.data.listing import Listing
+from trainer_core.data.read_folder import read_folder
+from trainer_core.errors import ExitCode, UserError
+
+Examined = dict[Path, Header | str]
+"""For each file named like a picture: its header, or what is wrong with it."""
+
+
+def scan_dataset(
+    dataset: Dataset,
+    concepts: Sequence[Concept],
+    *,
+    deep: bool = False,
+    workers: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scan:
+    """Read the folders of `dataset` and `concepts`; collect problems instead of raising them.
+
+    Args:
+        dataset: where the pictures are and how captions are found.
+        concepts: further folders, with any name.
+        deep: decode every picture, instead of checking headers, lengths and trailers; remembered across calls.
+        workers: threads that read pictures.
+        progress: called from this thread with the number of pictures examined and of all.
+    """
+    sources = find_sources(dataset, concepts)
+    listings = [(source, listing) for source in sources.folders if (listing := look_into(source.path, sources))]
+    paths = dict.fromkeys(path for _, listing in listings for path in listing.pictures)
+    examined = _examine(list(paths), deep, workers, progress)
+    return _assemble(dataset, listings, examined, sources.faults, sources.notes)
+
+
+def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:
+    """Raise everything that keeps `scan` from being trained on, at once.
+
+    Raises:
+        UserError: there are faults, or unreadable pictures while `on_bad_image` is not "skip" (code DATASET).
+    """
+    faults = scan.faults if on_bad_image == "skip" else (*scan.faults, *scan.bad_images)
+    if faults:
+        raise UserError([f"{fault.path}: {fault.text}" for fault in faults], ExitCode.DATASET)
+
+
+def _examine(paths: list[Path], deep: bool, workers: int, progress: Callable[[int, int], None] | None) -> Examined:
+    store = DecodedStore(cache_folder()) if deep else None
+    examined: Examined = {}
+    with quiet_pillow(), ThreadPoolExecutor(workers) as pool:
+        try:
+            for path, result in zip(paths, pool.map(lambda path: _examine_one(path, store), paths), strict=True):
+                examined[path] = result
+                if progress is not None:
+                    progress(len(examined), len(paths))
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if store is not None:
+                store.save()
+    return examined
+
+
+def _examine_one(path: Path, store: DecodedStore | None) -> Header | str:
+    try:
+        header = probe(path)
+    except BadPictureError as error:
+        return str(error)
+    return (store.problem(path) if store is not None else None) or header
+
+
+def _assemble(
+    dataset: Dataset,
+    listings: Iterable[tuple[Source, Listing]],
+    examined: Examined,
+    faults: Iterable[Fault],
+    notes: Iterable[str],
+) -> Scan:
+    extensions = extensions_of(dataset.caption_extension)
+    results = [read_folder(source, listing, examined, extensions, dataset) for source, listing in listings]
+    bad_images = {fault.path: fault for result in results for fault in result.bad_images}
+    scan = Scan(
+        train=tuple(result.folder for result in results if result.folder.kind == "train"),
+        classes=tuple(result.folder for result in results if result.folder.kind == "class"),
+        faults=(*faults, *(fault for result in results for fault in result.faults)),
+        bad_images=tuple(bad_images.values()),
+        notes=(*notes, *(note for result in results for note in result.notes)),
+    )
+    return _with_unmatched(scan)
+
+
+def _with_unmatched(scan: Scan) -> Scan:
+    """Say which class folders no training folder has use for; if that is all of them, it is a fault."""
+    unmatched = [folder for folder in unmatched_class_folders(scan) if folder.pictures]
+    if not unmatched or not scan.train:
+        return scan
+    trained = ", ".join(dict.fromkeys(f'"{folder.class_name}"' for folder in scan.train))
+    if len(unmatched) < sum(bool(folder.pictures) for folder in scan.classes):
+        return replace(scan, notes=(*scan.notes, *(_unused(folder, trained) for folder in unmatched)))
+    added = (Fault(path=folder.path, text=_mend(folder, trained)) for folder in unmatched)
+    return replace(scan, faults=(*scan.faults, *added))
+
+
+def _unused(folder: PictureFolder, trained: str) -> str:
+    return f'{folder.path}: is not used, since no training folder has the class "{folder.class_name}" ({trained})'
+
+
+def _mend(folder: PictureFolder, trained: str) -> str:
+    return (
+        f'no training folder has the class "{folder.class_name}", only {trained}, so no class picture would be '
+        "used. Rename one so that both name the same class"
+    )
