@@ -1,9 +1,12 @@
 """How one setting is declared: its default, help, unit, bounds, group, and when it is used."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+PathKind = Literal["", "folder", "model"]
+"""What a text names on this machine: nothing, a folder, or a model (a file, a folder, or a Hub id)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +25,19 @@ class About:
         group: the heading under which a form shows the setting.
         unit: the unit of the number, empty where it has none.
         binding: whether it belongs to one machine (a path, say) and so never to a preset.
+        path: what the text names on this machine; a relative path is resolved when it is read.
         used_when: the condition under which the setting has an effect, None for always.
+        instead_of: the setting (dotted) that this one replaces: naming both in one file is an error.
+        inherited: whether a file that extends another and changes a setting takes this one over.
     """
 
     group: str
     unit: str = ""
     binding: bool = False
+    path: PathKind = ""
     used_when: UsedWhen | None = None
+    instead_of: str = ""
+    inherited: bool = True
 
 
 class Table(BaseModel):
@@ -51,11 +60,22 @@ def setting(
     group: str,
     unit: str = "",
     binding: bool = False,
+    path: PathKind = "",
     used_when: UsedWhen | None = None,
+    instead_of: str = "",
+    inherited: bool = True,
     **field_arguments: Any,
 ) -> Any:
     """Declare a setting; `field_arguments` are pydantic's own (ge, le, min_length, alias, ...)."""
-    about = About(group=group, unit=unit, binding=binding, used_when=used_when)
+    about = About(
+        group=group,
+        unit=unit,
+        binding=binding,
+        path=path,
+        used_when=used_when,
+        instead_of=instead_of,
+        inherited=inherited,
+    )
     if isinstance(default, list | dict):
         field_arguments["default_factory"] = lambda: type(default)(default)
     else:

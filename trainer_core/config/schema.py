@@ -5,16 +5,25 @@ no setting is named a second time anywhere. A setting with `binding=True` belong
 preset. Only settings that work are here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from trainer_core.config.declare import Table, UsedWhen, setting
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Side = Annotated[int, Field(ge=64, le=4096, multiple_of=64)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",
+        description="1 to 64 letters, digits, dots, underscores or hyphens, beginning with a letter, digit or _",
+    ),
+]
+Extension = Annotated[
+    str, Field(pattern=r"^\.?[A-Za-z0-9_]{1,16}$", description="a file extension of 1 to 16 letters or digits")
+]
 
 WITH_BUCKETS = UsedWhen("dataset.bucket.enable", (True,))
 WITH_WARMUP = UsedWhen(
@@ -40,10 +49,20 @@ class Preset(Table):
     author: str = setting("", "Who made it.", group="About", max_length=120)
     license: str = setting("", "Licence of the preset file.", group="About", max_length=60)
     min_vram_gb: float | None = setting(
-        None, "Smallest card that it is meant for.", group="About", unit="GB", gt=0, le=1024
+        None,
+        "Smallest card that it is meant for.",
+        group="About",
+        unit="GB",
+        inherited=False,
+        gt=0,
+        le=1024,
     )
     measured: list[Measured] = setting(
-        [], "Measurements by finished runs; empty means unverified.", group="About", max_length=100
+        [],
+        "Measurements by finished runs; empty means unverified.",
+        group="About",
+        inherited=False,
+        max_length=100,
     )
 
 
@@ -55,6 +74,7 @@ class Model(Table):
         "Start model: a .safetensors or .ckpt file, a Diffusers folder, or a Hub id such as owner/name.",
         group="Model",
         binding=True,
+        path="model",
         min_length=1,
     )
     revision: str | None = setting(None, "Branch, tag or commit of a Hub id.", group="Model", min_length=1)
@@ -63,6 +83,7 @@ class Model(Table):
         "Another VAE to train with and to put into the result: a file, a folder, or a Hub id.",
         group="Model",
         binding=True,
+        path="model",
         min_length=1,
     )
     family: Literal["auto", "sd1", "sd2"] = setting(
@@ -129,6 +150,7 @@ class Dataset(Table):
         'Folder that holds folders named "<repeats>_<identifier> <class>".',
         group="Pictures",
         binding=True,
+        path="folder",
         min_length=1,
     )
     reg_dir: str | None = setting(
@@ -136,6 +158,7 @@ class Dataset(Table):
         'Folder of regularization pictures that holds folders named "<repeats>_<class>".',
         group="Pictures",
         binding=True,
+        path="folder",
         min_length=1,
     )
     resolution: tuple[Side, Side] = setting(
@@ -145,11 +168,10 @@ class Dataset(Table):
         unit="pixels",
         strict=False,
     )
-    caption_extension: str | None = setting(
+    caption_extension: Extension | None = setting(
         None,
         "Extension of the caption files; if not given, .caption is tried first, then .txt.",
         group="Pictures",
-        pattern=r"^\.?[A-Za-z0-9_]{1,16}$",
     )
     cache_latents: Literal["off", "ram", "disk"] = setting(
         "ram",
@@ -172,10 +194,15 @@ class Concept(Table):
         None, "The kind of thing that it is, such as dog.", group="Concepts", min_length=1, alias="class"
     )
     instance_dir: str | None = setting(
-        None, "Folder of its pictures.", group="Concepts", binding=True, min_length=1
+        None, "Folder of its pictures.", group="Concepts", binding=True, path="folder", min_length=1
     )
     class_dir: str | None = setting(
-        None, "Folder of regularization pictures of its class.", group="Concepts", binding=True, min_length=1
+        None,
+        "Folder of regularization pictures of its class.",
+        group="Concepts",
+        binding=True,
+        path="folder",
+        min_length=1,
     )
     repeats: int = setting(
         1, "How often each picture counts in an epoch.", group="Concepts", unit="times", ge=1, le=10000
@@ -269,11 +296,18 @@ class Train(Table):
         None,
         "Optimizer steps in all; 1600 if neither this nor epochs is given.",
         group="Learning",
+        unit="steps",
         ge=1,
         le=10**7,
     )
     epochs: int | None = setting(
-        None, "Passes over the data, instead of max_steps.", group="Learning", ge=1, le=10**6
+        None,
+        "Passes over the data, instead of max_steps.",
+        group="Learning",
+        unit="passes",
+        instead_of="train.max_steps",
+        ge=1,
+        le=10**6,
     )
     batch_size: int = setting(1, "Pictures in one forward pass.", group="Learning", unit="pictures", ge=1, le=1024)
     gradient_accumulation: int = setting(
@@ -354,6 +388,7 @@ class Save(Table):
         "Folder for the models; the run's own output/ if not given.",
         group="Saving",
         binding=True,
+        path="folder",
         min_length=1,
     )
     format: Literal["same", "safetensors", "ckpt", "diffusers", "diffusers_safetensors"] = setting(

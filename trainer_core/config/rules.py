@@ -1,0 +1,79 @@
+"""Rules between settings that no single declaration can state."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from trainer_core.config.problems import Problems
+from trainer_core.config.schema import Config
+from trainer_core.text import safe_text
+
+MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".bin")
+
+
+def report_broken_rules(config: Config, source: str, problems: Problems) -> None:
+    """Note what does not go together in a configuration whose values are right one by one."""
+    for keys, rule in _RULES:
+        if not problems.bad.intersection(keys):
+            for text in rule(config):
+                problems.add(source, text)
+
+
+def is_local_model(name: str) -> bool:
+    """Whether `name` means a file or folder rather than a Hub id such as owner/name."""
+    return name.endswith(MODEL_SUFFIXES) or name.startswith((".", "/", "~")) or Path(name).exists()
+
+
+def _bucket_sides(config: Config) -> Iterator[str]:
+    bucket, (width, height) = config.dataset.bucket, config.dataset.resolution
+    if not bucket.enable or bucket.no_upscale:
+        return
+    if bucket.min_reso > bucket.max_reso:
+        yield (
+            f"dataset.bucket.min_reso is {bucket.min_reso} and max_reso is {bucket.max_reso};"
+            " the smallest side cannot exceed the largest"
+        )
+        return
+    if bucket.min_reso > min(width, height):
+        yield (
+            f"dataset.bucket.min_reso is {bucket.min_reso}; it can be at most the shorter side of"
+            f" dataset.resolution, {min(width, height)}"
+        )
+    if bucket.max_reso < max(width, height):
+        yield (
+            f"dataset.bucket.max_reso is {bucket.max_reso}; it must be at least the longer side of"
+            f" dataset.resolution, {max(width, height)}"
+        )
+
+
+def _keep_last(config: Config) -> Iterator[str]:
+    save = config.save
+    if save.keep_last is not None and save.every_n_epochs is None and save.every_n_steps is None:
+        yield (
+            "save.keep_last is used only with save.every_n_steps or save.every_n_epochs;"
+            " set one of them or remove it"
+        )
+
+
+def _revision(config: Config) -> Iterator[str]:
+    model = config.model
+    if model.revision is not None and model.base is not None and is_local_model(model.base):
+        yield (
+            f"model.revision is used only with a Hub id, and model.base is the path {safe_text(model.base)};"
+            " remove model.revision"
+        )
+
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
+    (
+        (
+            "dataset.resolution",
+            "dataset.bucket.enable",
+            "dataset.bucket.min_reso",
+            "dataset.bucket.max_reso",
+            "dataset.bucket.no_upscale",
+        ),
+        _bucket_sides,
+    ),
+    (("save.keep_last", "save.every_n_epochs", "save.every_n_steps"), _keep_last),
+    (("model.revision", "model.base"), _revision),
+)

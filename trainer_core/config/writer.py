@@ -1,0 +1,80 @@
+"""Writes a configuration as TOML that reads back as the same configuration."""
+
+import textwrap
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel
+
+from trainer_core.config.fields import FieldInfo, TableInfo, root
+from trainer_core.config.merge import failing_condition
+from trainer_core.config.schema import Config
+
+_WIDTH = 100
+_INVISIBLE = {"Cf", "Zl", "Zp"}
+"""Unicode categories that TOML allows as they are and that can hide text, bidirectional overrides among them."""
+
+
+def dump_config(config: Config, *, comments: bool = True) -> str:
+    """Return the complete configuration as TOML, in the order of the schema.
+
+    Settings that are unset or empty, and settings that nothing uses, are left out. With `comments`, the help and
+    unit of a setting stand beside it.
+    """
+    everything = config.model_dump(by_alias=True)
+    lines = [f"schema = {config.schema_version}"]
+    for table in root().tables:
+        lines += _written(table, getattr(config, table.attribute), everything, comments)
+    return "\n".join(lines) + "\n"
+
+
+def shown_toml(value: Any) -> str:
+    """Return `value` as TOML on one line, without invisible characters."""
+    text = tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
+    return "".join(_escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in _INVISIBLE:
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
+
+
+def _written(table: TableInfo, value: Any, everything: dict[str, Any], comments: bool) -> Iterator[str]:
+    """Yield the lines of a table or of a list of tables, and of the tables below; only the first has comments."""
+    for number, model in enumerate(value if table.is_list else [value]):
+        with_comments = comments and number == 0
+        settings = list(_settings(table, model, everything, with_comments))
+        if settings or table.is_list:
+            yield ""
+            if with_comments:
+                yield from _comment(table.help)
+            yield table.header
+            yield from settings
+        for below in table.tables:
+            yield from _written(below, getattr(model, below.attribute), everything, comments)
+
+
+def _settings(table: TableInfo, model: BaseModel, everything: dict[str, Any], comments: bool) -> Iterator[str]:
+    for field in table.fields:
+        value = getattr(model, field.attribute)
+        if value is None or (value == "" == field.default) or failing_condition(field, everything):
+            continue
+        line = f"{field.name} = {shown_toml(value)}"
+        if not comments:
+            yield line
+        elif len(beside := f"{line}  # {_help(field)}") <= _WIDTH:
+            yield beside
+        else:
+            yield from _comment(_help(field))
+            yield line
+
+
+def _help(field: FieldInfo) -> str:
+    return f"{field.help.removesuffix('.')} ({field.unit})." if field.unit else field.help
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, _WIDTH - 2)]
