@@ -1,0 +1,86 @@
+"""What a viewer shows of a run besides its events: read once from run.toml and process.json."""
+
+import json
+import tomllib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer_core.data.folder_names import FolderName, parse_folder_name
+from trainer_core.run.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Facts of one run; what cannot be read is empty."""
+
+    name: str
+    path: Path
+    model: str = ""
+    """Last part of the start model's path or Hub id."""
+    preset: str = ""
+    prompts: tuple[str, ...] = ()
+    """What to write to get the subjects, such as "sls frog"."""
+    max_steps: int | None = None
+    gpu: str = ""
+    vram_total_gb: float | None = None
+
+
+def read_facts(run: RunDirectory) -> RunFacts:
+    """Read the facts of a run. Files that are missing or damaged leave gaps, never an error."""
+    config, record = _read_toml(run.run_toml), _read_json(run.process_json)
+    preset, gpu = _table(config, "preset"), _table(record, "gpu")
+    total, steps = gpu.get("vram_total_gb"), _table(config, "train").get("max_steps")
+    return RunFacts(
+        name=run.name,
+        path=run.path,
+        model=Path(_word(_table(config, "model"), "base")).name,
+        preset=_word(preset, "title") or _word(preset, "name"),
+        prompts=_prompts(config),
+        max_steps=steps if isinstance(steps, int) else None,
+        gpu=_word(gpu, "name"),
+        vram_total_gb=float(total) if isinstance(total, int | float) else None,
+    )
+
+
+def _prompts(config: dict[str, Any]) -> tuple[str, ...]:
+    concepts = config.get("concept")
+    tables = [each for each in concepts if isinstance(each, dict)] if isinstance(concepts, list) else []
+    named = [_word(each, "instance_prompt") or _identifier_and_class(each) for each in tables]
+    if train_dir := _word(_table(config, "dataset"), "train_dir"):
+        with suppress(OSError, ValueError):
+            names = sorted(entry.name for entry in Path(train_dir).iterdir() if entry.is_dir())
+            names = names or [Path(train_dir).name]
+            parsed = [parse_folder_name(name, "train") for name in names]
+            named += [name.prompt for name in parsed if isinstance(name, FolderName)]
+    return tuple(dict.fromkeys(prompt for prompt in named if prompt))
+
+
+def _identifier_and_class(concept: dict[str, Any]) -> str:
+    return " ".join(word for word in (_word(concept, "identifier"), _word(concept, "class")) if word)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
+    table = data.get(name)
+    return table if isinstance(table, dict) else {}
+
+
+def _word(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,253 @@
+"""The state of a run, folded from its events. Pure: the same events give the same state, however they come."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbtui.dashboard.curve import LossCurve
+from dbtui.dashboard.pace import Pace
+
+Event = dict[str, Any]
+_LONGEST_TEXT = 2000
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A preview that was drawn."""
+
+    step: int
+    path: str
+    prompt: str
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A model or checkpoint that was written; seconds and bytes as far as known."""
+
+    kind: str
+    step: int
+    path: str
+    seconds: float | None
+    bytes: float | None
+
+
+@dataclass(frozen=True)
+class News:
+    """One line of what happened, newest last: `kind` is the event's."""
+
+    t: float
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Ack:
+    """The trainer's answer to a command."""
+
+    command: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the trainer said that it ended."""
+
+    kind: str
+    exit_code: int
+    text: str
+    step: int
+    outputs: tuple[str, ...]
+
+
+@dataclass
+class RunState:
+    """Everything that a viewer shows of a run. Numbers that were not told are None."""
+
+    run: str = ""
+    version: int = 0
+    t: float = 0.0
+    """Time of the last event, seconds since the epoch."""
+    phase: str = ""
+    done: int = 0
+    """Progress of a phase other than training."""
+    total: int | None = None
+    step: int = 0
+    total_steps: int | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    loss: float | None = None
+    lr: float | None = None
+    images_per_s: float | None = None
+    grad_norm: float | None = None
+    vram_gb: float | None = None
+    gpu_load: float | None = None
+    gpu_temp: float | None = None
+    gpu_power: float | None = None
+    curve: LossCurve = field(default_factory=LossCurve)
+    pace: Pace = field(default_factory=Pace)
+    previews: deque[Preview] = field(default_factory=lambda: deque(maxlen=64))
+    written: deque[Written] = field(default_factory=lambda: deque(maxlen=64))
+    news: deque[News] = field(default_factory=lambda: deque(maxlen=64))
+    warnings: int = 0
+    acks: dict[str, Ack] = field(default_factory=dict)
+    ending: Ending | None = None
+
+    @property
+    def smooth_loss(self) -> float | None:
+        """Smoothed loss at the last step."""
+        return self.curve.smooth
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the current phase that is done, 0 to 1; None if its length is not known."""
+        done, total = (self.step, self.total_steps) if self.phase == "train" else (self.done, self.total)
+        return min(1.0, done / total) if total else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds until the last step; None while there is nothing to go by."""
+        if self.total_steps is None or self.ending:
+            return None
+        return self.pace.seconds_for(max(0, self.total_steps - self.step))
+
+
+def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
+    """Apply events to `state` (a new one if not given) and return it. Kinds that are not known change nothing."""
+    state = RunState() if state is None else state
+    for event in events:
+        if event.get("kind") == "format":
+            state = RunState()
+        state.t = _number(event, "t") or state.t
+        if change := _CHANGES.get(str(event.get("kind"))):
+            change(state, event)
+    return state
+
+
+def _on_format(state: RunState, event: Event) -> None:
+    state.run, state.version = _text(event, "run"), _count(event, "version")
+
+
+def _on_phase(state: RunState, event: Event) -> None:
+    state.phase, state.done, state.total = _text(event, "name"), 0, _count_or_none(event, "total")
+    state.pace.on_phase(state.phase, _number(event, "mono") or 0.0)
+    if state.phase == "train":
+        state.total_steps = state.total or state.total_steps
+        state.epochs = _count_or_none(event, "epochs") or state.epochs
+    if state.phase != "done":
+        state.ending = None
+
+
+def _on_progress(state: RunState, event: Event) -> None:
+    state.phase = _text(event, "phase") or state.phase
+    state.done, state.total = _count(event, "done"), _count_or_none(event, "total") or state.total
+
+
+def _on_step(state: RunState, event: Event) -> None:
+    state.phase, state.step = "train", _count(event, "step")
+    state.epoch = _count_or_none(event, "epoch")
+    state.loss = _number(event, "loss")
+    for name in ("lr", "images_per_s", "grad_norm", "vram_gb", "gpu_load", "gpu_temp", "gpu_power"):
+        setattr(state, name, _number(event, name))
+    state.pace.on_step(state.step, _number(event, "mono") or 0.0)
+    if state.loss is not None:
+        state.curve.add(state.step, state.loss)
+
+
+def _on_sample(state: RunState, event: Event) -> None:
+    seed = _count_or_none(event, "seed")
+    preview = Preview(_count(event, "step"), _text(event, "path"), _text(event, "prompt"), seed)
+    state.previews.append(preview)
+    _tell(state, "sample", f"preview at step {preview.step}")
+
+
+def _on_written(state: RunState, event: Event) -> None:
+    kind, step, path = str(event["kind"]), _count(event, "step"), _text(event, "path")
+    seconds, size = _number(event, "seconds"), _number(event, "bytes")
+    state.written.append(Written(kind, step, path, seconds, size))
+    what = "saved" if kind == "saved" else "checkpoint at"
+    cost = ", ".join(part for part in (size_text(size), f"{seconds:.1f} s" if seconds is not None else "") if part)
+    _tell(state, kind, f"{what} step {step}" + (f" ({cost})" if cost else ""))
+
+
+def _on_warning(state: RunState, event: Event) -> None:
+    state.warnings += 1
+    _tell(state, "warning", _text(event, "text") or _text(event, "code"))
+
+
+def _on_ack(state: RunState, event: Event) -> None:
+    ack = Ack(_text(event, "command"), event.get("ok") is True, _text(event, "text"))
+    state.acks[_text(event, "id")] = ack
+    while len(state.acks) > 64:
+        del state.acks[next(iter(state.acks))]
+    _tell(state, "control_ack", f"{ack.command}: {ack.text}" if ack.text else ack.command)
+
+
+def _on_resumed(state: RunState, event: Event) -> None:
+    step = _count(event, "from_step")
+    state.step, state.loss, state.ending = step, None, None
+    state.curve.drop_after(step)
+    state.pace.restart(step)
+    state.previews = deque((each for each in state.previews if each.step <= step), maxlen=64)
+    state.written = deque((each for each in state.written if each.step <= step), maxlen=64)
+    _tell(state, "resumed", f"resumed from step {step}")
+
+
+def _on_ending(state: RunState, event: Event) -> None:
+    kind, outputs = str(event["kind"]), event.get("outputs")
+    paths = tuple(str(path)[:_LONGEST_TEXT] for path in outputs) if isinstance(outputs, list) else ()
+    step = _count_or_none(event, "step")
+    code = _count_or_none(event, "exit_code")
+    code = code if code is not None else int(kind == "failed")
+    state.ending = Ending(kind, code, _text(event, "text"), state.step if step is None else step, paths)
+
+
+_CHANGES: dict[str, Callable[[RunState, Event], None]] = {
+    "format": _on_format,
+    "phase": _on_phase,
+    "progress": _on_progress,
+    "step": _on_step,
+    "sample": _on_sample,
+    "checkpoint": _on_written,
+    "saved": _on_written,
+    "warning": _on_warning,
+    "control_ack": _on_ack,
+    "resumed": _on_resumed,
+    "finished": _on_ending,
+    "failed": _on_ending,
+}
+
+
+def size_text(size: float | None) -> str:
+    """Return a size in bytes as people read it ("2.1 GB"); empty if it is not known."""
+    if size is None:
+        return ""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size:.0f} bytes"
+
+
+def _tell(state: RunState, kind: str, text: str) -> None:
+    state.news.append(News(state.t, kind, text))
+
+
+def _number(event: Event, name: str) -> float | None:
+    value = event.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _count_or_none(event: Event, name: str) -> int | None:
+    value = event.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _count(event: Event, name: str) -> int:
+    return _count_or_none(event, name) or 0
+
+
+def _text(event: Event, name: str) -> str:
+    value = event.get(name)
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else ""

@@ -1,0 +1,204 @@
+"""The dashboard's picture: a run's state drawn as lines of text for a given size. Pure."""
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from dbtui.dashboard.facts import RunFacts
+from dbtui.dashboard.plot import loss_plot
+from dbtui.dashboard.state import RunState
+from dbtui.dashboard.words import clock, duration, epoch_text, eta_words, loss_text, phase_words, rate_text
+from trainer_core.text import safe_text
+
+SILENCE = 60.0
+"""Seconds without an event after which the view says so."""
+
+_SIDE = 36
+_ROLES = {"axis": "dim", "raw": "dim cyan", "smooth": "bold cyan"}
+_SIGNS = {"saved": "✓", "checkpoint": "✓", "sample": "▪", "warning": "!", "control_ack": "→", "resumed": "↻"}
+_COLOURS = {"saved": "green", "warning": "yellow"}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the viewer knows beyond the events."""
+
+    silence: float = 0.0
+    """Seconds since the last event."""
+    note: str = ""
+    """What the viewer itself has to say, such as what a key did; shown above the keys."""
+    keys: str = ""
+    """The keys that work, for the last line."""
+
+
+def draw(state: RunState, facts: RunFacts, width: int, height: int, moment: Moment | None = None) -> list[Text]:
+    """Draw at most `height` lines of at most `width` cells. Useful from 40 x 12, complete from 80 x 24."""
+    moment = moment or Moment()
+    top = [_header(state, facts, width, moment), _bar(state, width)]
+    bottom = _footer(moment, width, with_rule=height >= 18)
+    room = height - len(top) - len(bottom)
+    news_rows = 1 if room < 14 else 3 if room < 22 else 6
+    news = _news(state, width, news_rows)
+    preview = _preview(state, width) if room >= 14 else []
+    body = _body(state, facts, width, room - len(news) - len(preview))
+    padding = [Text()] * (room - len(body) - len(preview) - len(news))
+    return (top + body + preview + news + padding + bottom)[:height]
+
+
+def _header(state: RunState, facts: RunFacts, width: int, moment: Moment) -> Text:
+    right = " · ".join(part for part in (phase_words(state), eta_words(state)) if part)
+    style = "bold green" if state.phase == "done" else "bold"
+    if state.ending:
+        right, style = _ending_words(state), "bold green" if state.ending.exit_code == 0 else "bold red"
+    elif moment.silence > SILENCE:
+        right, style = f"no news for {duration(moment.silence)}", "bold yellow"
+    left = Text(safe_text(facts.name, 64), "bold")
+    for part in (facts.model, facts.preset):
+        if part and left.cell_len + cell_len(part) + cell_len(right) + 5 <= width:
+            left.append(f" · {safe_text(part, 60)}", "dim")
+    return _both_ends(left, Text(right, style), width)
+
+
+def _ending_words(state: RunState) -> str:
+    assert state.ending
+    if state.ending.exit_code == 75:
+        return f"stopped at step {state.ending.step}"
+    return "done" if state.ending.exit_code == 0 else f"failed at step {state.ending.step}"
+
+
+def _bar(state: RunState, width: int) -> Text:
+    is_training = state.phase in {"train", "done", ""} or state.ending is not None
+    done, total = (state.step, state.total_steps) if is_training else (state.done, state.total)
+    count = f"{done}/{total}" if total else (f"{done}" if done else "")
+    fraction = min(1.0, done / total) if total else 0.0
+    room = max(4, width - len(count) - 1)
+    filled = fraction * room
+    bar = Text("━" * int(filled), "cyan")
+    if filled - int(filled) >= 0.5:
+        bar.append("╸", "cyan")
+    bar.append("━" * (room - len(bar)), "bright_black")
+    return bar.append(f" {count}")
+
+
+def _body(state: RunState, facts: RunFacts, width: int, rows: int) -> list[Text]:
+    """Draw the loss beside the numbers, or above them where it is narrow."""
+    side = _numbers(state, facts)
+    if width < 72:
+        numbers = _packed(side, width)[: max(1, rows // 3)]
+        return [*_loss(state, width, rows - len(numbers)), *numbers]
+    left = _loss(state, width - _SIDE - 2, rows)
+    lines = []
+    for index in range(min(rows, max(len(left), len(side)))):
+        line = left[index] if index < len(left) else Text()
+        if index < len(side):
+            line = _padded(line, width - _SIDE) + side[index]
+        lines.append(_cut(line, width))
+    return lines
+
+
+def _loss(state: RunState, width: int, rows: int) -> list[Text]:
+    headline = Text("loss ", "dim").append(loss_text(state.loss), "bold")
+    if state.smooth_loss is not None:
+        headline.append(f"  (smooth {loss_text(state.smooth_loss)})", "cyan")
+    bins = state.curve.bins
+    raw = [(float(each.last), each.mean) for each in bins]
+    smooth = [(float(each.last), each.smooth) for each in bins]
+    plot = loss_plot(raw, smooth, width, rows - 1)
+    if not plot:
+        return [_cut(headline if bins else Text("the loss appears here with the first steps", "dim"), width)]
+    return [
+        _cut(headline, width),
+        *(Text.assemble(*((span.text, _ROLES[span.role]) for span in row)) for row in plot),
+    ]
+
+
+def _numbers(state: RunState, facts: RunFacts) -> list[Text]:
+    """Return the numbers beside the plot; a number that is not there takes no line."""
+    lines = [Text(epoch_text(state))] if state.epoch is not None else []
+    speed = f"{state.images_per_s:.2f} images/s   " if state.images_per_s is not None else ""
+    if state.lr is not None:
+        lines.append(Text(f"{speed}lr {rate_text(state.lr)}"))
+    if state.vram_gb is not None:
+        lines.append(_vram(state.vram_gb, facts.vram_total_gb))
+    gpu = ((state.gpu_load, "%"), (state.gpu_temp, "°C"), (state.gpu_power, " W"))
+    if parts := [f"{value:.0f}{unit}" for value, unit in gpu if value is not None]:
+        lines.append(Text("GPU   " + "  ".join(parts)))
+    if state.grad_norm is not None:
+        lines.append(Text(f"grad norm {loss_text(state.grad_norm)}"))
+    if state.warnings:
+        lines.append(Text(f"! {state.warnings} warning" + "s" * (state.warnings > 1), "yellow"))
+    return lines
+
+
+def _vram(used: float, total: float | None) -> Text:
+    if not total:
+        return Text(f"VRAM  {used:.1f} GB")
+    filled = round(min(1.0, used / total) * 14)
+    style = "yellow" if used / total > 0.95 else "cyan"
+    return Text.assemble(
+        "VRAM  ", ("█" * filled, style), ("░" * (14 - filled), "dim"), f" {used:.1f}/{total:.1f} GB"
+    )
+
+
+def _preview(state: RunState, width: int) -> list[Text]:
+    if not state.previews:
+        return []
+    last = state.previews[-1]
+    line = Text("last preview  ", "dim").append(f"step {last.step}  ")
+    path = safe_text(last.path)
+    room = width - line.cell_len - cell_len(path) - 4
+    if room >= 8:
+        line.append(f'"{_shortened(safe_text(last.prompt), room)}"  ')
+    return [Text(), _cut(line.append(path, "cyan"), width)]
+
+
+def _news(state: RunState, width: int, rows: int) -> list[Text]:
+    """Return the newest lines, newest first."""
+    lines = []
+    for each in list(state.news)[: -rows - 1 : -1]:
+        line = Text(f"{clock(each.t)} ", "dim")
+        line.append(f"{_SIGNS.get(each.kind, '·')} {safe_text(each.text)}", _COLOURS.get(each.kind, ""))
+        lines.append(_cut(line, width))
+    return [Text(), *lines] if lines and rows > 1 else lines
+
+
+def _footer(moment: Moment, width: int, with_rule: bool) -> list[Text]:
+    lines = [Text("─" * width, "dim")] if with_rule else []
+    if moment.note:
+        lines.append(_cut(Text(safe_text(moment.note), "bold yellow"), width))
+    if moment.keys:
+        lines.append(_cut(Text(moment.keys, "dim"), width))
+    return lines
+
+
+def _packed(parts: list[Text], width: int) -> list[Text]:
+    """Put the parts into as few lines as they need."""
+    lines: list[Text] = []
+    for part in parts:
+        if lines and lines[-1].cell_len + part.cell_len + 3 <= width:
+            lines[-1] = lines[-1] + Text("   ") + part
+        else:
+            lines.append(_cut(part, width))
+    return lines
+
+
+def _both_ends(left: Text, right: Text, width: int) -> Text:
+    room = width - right.cell_len
+    if room < 8:
+        return _cut(right, width)
+    return _padded(_cut(left, room - 1), room) + right
+
+
+def _padded(line: Text, width: int) -> Text:
+    return line + Text(" " * max(0, width - line.cell_len))
+
+
+def _cut(line: Text, width: int) -> Text:
+    line = line.copy()
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"

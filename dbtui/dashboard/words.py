@@ -1,0 +1,67 @@
+"""The words and numbers of the dashboard, for the live view and for plain lines alike."""
+
+import time
+
+from dbtui.dashboard.state import RunState
+
+PHASES = {
+    "": "starting",
+    "load": "loading the model",
+    "cache": "caching pictures",
+    "class_images": "drawing class pictures",
+    "train": "training",
+    "sample": "drawing previews",
+    "save": "saving",
+    "done": "done",
+}
+
+
+def phase_words(state: RunState) -> str:
+    """Say what goes on: "training 26%"."""
+    words = PHASES.get(state.phase, state.phase)
+    fraction = state.fraction
+    return words if fraction is None or state.phase == "done" else f"{words} {fraction:.0%}"
+
+
+def duration(seconds: float) -> str:
+    """Say a time as people do: "40 s", "14 min", "3 h 20 min", "2 d 4 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 36 else f"{hours // 24} d {hours % 24} h"
+
+
+def eta_words(state: RunState) -> str:
+    """Say how long it will take; empty if that is not known."""
+    seconds = state.eta_seconds
+    return f"ETA {duration(seconds)}" if seconds is not None and state.phase != "done" else ""
+
+
+def loss_text(value: float | None) -> str:
+    """Return a loss with three digits that count."""
+    if value is None:
+        return "n/a"
+    return f"{value:.3f}" if 0.01 <= abs(value) < 1000 else f"{value:.2e}"
+
+
+def rate_text(value: float | None) -> str:
+    """Return a learning rate as people write it: "1.0e-6"."""
+    if value is None:
+        return "n/a"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def epoch_text(state: RunState) -> str:
+    """Say the epoch, "of" how many if that is known; empty before the first."""
+    if state.epoch is None:
+        return ""
+    return f"epoch {state.epoch} of {state.epochs}" if state.epochs else f"epoch {state.epoch}"
+
+
+def clock(t: float, with_seconds: bool = False) -> str:
+    """Return the local time of day."""
+    return time.strftime("%H:%M:%S" if with_seconds else "%H:%M", time.localtime(t))
