@@ -20,22 +20,24 @@ PRESET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 def read_chain(
-    text: str, source: str, folder: Path, find_preset: FindPreset | None, problems: Problems
+    text: str, source: str, folder: Path | None, find_preset: FindPreset | None, problems: Problems
 ) -> list[Layer]:
-    """Return the file and everything that it extends, the outermost ancestor first, noting what is wrong."""
+    """Return the file and everything that it extends, the outermost ancestor first, noting what is wrong.
+
+    `folder` is where the file's relative paths begin, None for a preset, which may have none.
+    """
     layers: list[Layer] = []
     names: list[str] = []
-    place: Path | None = folder
     try:
         while True:
             tables = _tables(text, source)
             extends = tables.pop("extends", None)
-            layers.insert(0, Layer(source, tables, place))
+            layers.insert(0, Layer(source, tables, folder))
             if extends is None:
                 return layers
             text = _ancestor(extends, names, source, find_preset)
             names.append(extends)
-            source, place = f'preset "{extends}"', None
+            source, folder = f'preset "{extends}"', None
     except UserError as error:
         problems.extend(error.problems)
     return layers

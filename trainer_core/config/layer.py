@@ -22,7 +22,7 @@ class Layer:
     Attributes:
         name: what messages call it, safe to show.
         tables: what it holds, without `schema` and `extends`.
-        folder: where its relative paths begin; None for a preset that is extended, which may hold no paths.
+        folder: where its relative paths begin; None for a preset, which may hold no bindings.
     """
 
     name: str

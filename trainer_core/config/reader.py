@@ -11,6 +11,7 @@ from trainer_core.config.paths import PathError, resolve
 from trainer_core.config.problems import Problems
 from trainer_core.config.rules import report_broken_rules
 from trainer_core.config.schema import SCHEMA_VERSION, Config
+from trainer_core.config.shareable import machine_paths, secrets
 from trainer_core.config.toml_file import read_text
 from trainer_core.config.words import shown_key
 from trainer_core.text import safe_text
@@ -51,6 +52,32 @@ def parse_config(
     source = safe_text(source_name)
     layers = read_chain(text, source, folder or Path.cwd(), find_preset, problems)
     layers.append(Layer("--set", parse_overrides(overrides, problems), Path.cwd()))
+    return _resolve(layers, source, problems)
+
+
+def check_preset(text: str, source_name: str, *, find_preset: FindPreset | None = None) -> Config:
+    """Return the complete configuration of a preset that can be shared: nothing of one machine, no secret.
+
+    Raises:
+        UserError: anything is wrong with it, everything at once.
+    """
+    problems = Problems()
+    source = safe_text(source_name)
+    for problem in secrets(text):
+        problems.add(source, problem)
+    layers = read_chain(text, source, None, find_preset, problems)
+    if layers and layers[-1].name == source:
+        for problem in machine_paths(layers[-1].tables):
+            problems.add(source, problem)
+    return _resolve(layers, source, problems)
+
+
+def _resolve(layers: list[Layer], source: str, problems: Problems) -> Config:
+    """Check every layer by itself, lay them over each other, and check the result.
+
+    Raises:
+        UserError: there are problems, these or earlier ones.
+    """
     merged: Tables = {}
     for layer in layers:
         tables = check(layer, problems)
@@ -67,7 +94,7 @@ def parse_config(
 
 
 def _resolve_paths(tables: Tables, layer: Layer, problems: Problems) -> None:
-    """Make the paths of checked tables absolute, in place; a preset that is extended may hold no bindings."""
+    """Make the paths of checked tables absolute, in place; a preset may hold no bindings."""
     for named in settings_of(tables):
         if named.field.binding and layer.folder is None:
             text = f"{shown_key(named.path)} belongs to one machine and cannot stand in a preset"

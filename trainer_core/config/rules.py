@@ -33,12 +33,12 @@ def _bucket_sides(config: Config) -> Iterator[str]:
             " the smallest side cannot exceed the largest"
         )
         return
-    if bucket.min_reso > min(width, height):
+    if bucket.min_reso // bucket.step * bucket.step > min(width, height):
         yield (
             f"dataset.bucket.min_reso is {bucket.min_reso}; it can be at most the shorter side of"
             f" dataset.resolution, {min(width, height)}"
         )
-    if bucket.max_reso < max(width, height):
+    if -(-bucket.max_reso // bucket.step) * bucket.step < max(width, height):
         yield (
             f"dataset.bucket.max_reso is {bucket.max_reso}; it must be at least the longer side of"
             f" dataset.resolution, {max(width, height)}"
@@ -70,6 +70,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
             "dataset.bucket.enable",
             "dataset.bucket.min_reso",
             "dataset.bucket.max_reso",
+            "dataset.bucket.step",
             "dataset.bucket.no_upscale",
         ),
         _bucket_sides,

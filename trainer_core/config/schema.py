@@ -26,6 +26,7 @@ Extension = Annotated[
 ]
 
 WITH_BUCKETS = UsedWhen("dataset.bucket.enable", (True,))
+WITH_LISTED_BUCKETS = UsedWhen("dataset.bucket.no_upscale", (False,))
 WITH_WARMUP = UsedWhen(
     "scheduler.type", ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant_with_warmup")
 )
@@ -113,7 +114,7 @@ class Bucket(Table):
         unit="pixels",
         ge=64,
         le=4096,
-        used_when=WITH_BUCKETS,
+        used_when=WITH_LISTED_BUCKETS,
     )
     max_reso: int = setting(
         1024,
@@ -122,7 +123,7 @@ class Bucket(Table):
         unit="pixels",
         ge=64,
         le=4096,
-        used_when=WITH_BUCKETS,
+        used_when=WITH_LISTED_BUCKETS,
     )
     step: int = setting(
         64,
