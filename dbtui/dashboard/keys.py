@@ -1,0 +1,57 @@
+"""Single keys from the terminal, without waiting for Enter, and the terminal put back afterwards."""
+
+import os
+import select
+import sys
+import termios
+import time
+import tty
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+_SUSPEND = 6
+"""Place of termios' list that holds the control characters."""
+
+
+class Keys:
+    """While entered, keys come one by one and are not shown. Without a terminal on stdin there are none."""
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        self._before: list[Any] = []
+
+    def __enter__(self) -> "Keys":
+        with suppress(OSError, ValueError, termios.error):
+            descriptor = sys.stdin.fileno()
+            if os.isatty(descriptor):
+                self._before = termios.tcgetattr(descriptor)
+                self._descriptor = descriptor
+                tty.setcbreak(descriptor)
+                mode = termios.tcgetattr(descriptor)
+                mode[_SUSPEND][termios.VSUSP] = b"\0"  # suspended, the full screen would stay on the terminal
+                termios.tcsetattr(descriptor, termios.TCSANOW, mode)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor >= 0:
+            with suppress(OSError, termios.error):
+                termios.tcflush(self._descriptor, termios.TCIFLUSH)
+                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+
+    def wait(self, timeout: float) -> str:
+        """Return what is typed within `timeout` seconds, at once when it comes; escape sequences are dropped."""
+        if self._descriptor < 0:
+            time.sleep(timeout)
+            return ""
+        try:
+            ready, _, _ = select.select([self._descriptor], [], [], timeout)
+            typed = os.read(self._descriptor, 256) if ready else b""
+        except OSError:
+            time.sleep(timeout)
+            return ""
+        if ready and not typed:  # the terminal is gone; its signal will come
+            time.sleep(timeout)
+        return "" if typed.startswith(b"\x1b") else typed.decode(errors="ignore")

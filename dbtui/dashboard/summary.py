@@ -1,0 +1,77 @@
+"""What stays on the screen when a run is over: how it ended, where the model is, how to use it. Pure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from dbtui.dashboard.facts import RunFacts
+from dbtui.dashboard.state import RunState
+from dbtui.dashboard.words import loss_text
+from trainer_core.errors import ExitCode
+from trainer_core.run.directory import RunDirectory
+from trainer_core.text import safe_text
+
+_ONE_FILE = {".safetensors", ".ckpt"}
+
+
+def summarize_end(
+    state: RunState, facts: RunFacts, code: ExitCode, death: str = "", log: Sequence[str] = ()
+) -> list[Text]:
+    """Say how the run ended and what to do now.
+
+    `death` says how a trainer ended that did not say so itself; `log` is the end of its output then.
+    """
+    name, path = safe_text(facts.name, 64), facts.path
+    if code is ExitCode.DONE:
+        return [_headline("✓", f"{name} is done: {_steps(state)}", "bold green"), *_models(state, facts)]
+    if code is ExitCode.STOPPED:
+        lines = [_headline("■", f"{name} stopped at step {state.step}{_of_total(state)}", "bold yellow")]
+        models = _models(state, facts)
+        return lines + (models or [_row("kept", "nothing was saved yet")])
+    reason = safe_text(state.ending.text if state.ending and state.ending.text else death, 1000)
+    where = f" at step {state.step}" if state.step else ""
+    lines = [_headline("✗", f"{name} failed{where} (exit code {int(code)}): {reason}", "bold red")]
+    lines += [Text(f"    {line}", "dim") for line in log]
+    return [*lines, *_models(state, facts), _row("output", RunDirectory(path).console_log)]
+
+
+def _steps(state: RunState) -> str:
+    loss = f", loss {loss_text(state.smooth_loss)} (smooth)" if state.smooth_loss is not None else ""
+    return f"{state.step} steps{loss}"
+
+
+def _of_total(state: RunState) -> str:
+    return f" of {state.total_steps}" if state.total_steps else ""
+
+
+def _models(state: RunState, facts: RunFacts) -> list[Text]:
+    """Name the models, the last with how to use it, and the last previews."""
+    outputs = state.ending.outputs if state.ending else ()
+    saved = [each.path for each in state.written if each.kind == "saved"]
+    paths = [facts.path / path for path in (outputs or saved[-1:])]
+    lines = [_row("model", path) for path in paths]
+    if paths:
+        lines.append(_row("use it", _use(paths[-1], facts)))
+    if state.previews:
+        step = state.previews[-1].step
+        last = [each for each in state.previews if each.step == step]
+        lines.append(
+            _row("previews", f"{facts.path / last[0].path}" + (f" and {len(last) - 1} more" * (len(last) > 1)))
+        )
+    return lines
+
+
+def _use(path: Path, facts: RunFacts) -> str:
+    write = f", and write: {' or '.join(facts.prompts)}" if facts.prompts else ""
+    if path.suffix in _ONE_FILE:
+        return f"copy it to models/Stable-diffusion of your web UI{write}"
+    return f'StableDiffusionPipeline.from_pretrained("{path}") with diffusers{write}'
+
+
+def _headline(sign: str, words: str, style: str) -> Text:
+    return Text(f"{sign} {words}", style)
+
+
+def _row(label: str, value: object) -> Text:
+    return Text.assemble(f"  {label:<9} ", (safe_text(value, 1000), "cyan" if isinstance(value, Path) else ""))
