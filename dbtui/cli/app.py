@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dbtui import __version__
+from dbtui.cli.scan import scan
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
@@ -73,3 +74,6 @@ def _report_unexpected(error: Exception) -> int:
         traceback.print_exception(error, file=file)
     say_error(f"unexpected failure ({type(error).__name__}: {error}). The details are in {Path(file.name)}.")
     return int(ExitCode.FAILED)
+
+
+app.command("scan")(scan)

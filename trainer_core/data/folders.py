@@ -8,7 +8,7 @@ from pathlib import Path
 from trainer_core.config.schema import Concept, Dataset
 from trainer_core.data.dataset import Fault
 from trainer_core.data.folder_names import EXAMPLES, FolderName, Kind, WrongName, parse_folder_name, split_prompt
-from trainer_core.data.listing import Listing, list_folder, name_some
+from trainer_core.data.listing import Listing, counted, list_folder, name_some, remark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def _add_children(
     parent: Path, listing: Listing, names: dict[Path, FolderName | WrongName], kind: Kind, found: Sources
 ) -> None:
     if listing.ignored:
-        found.notes.append(f"{parent}: {listing.ignored} hidden or system files are ignored")
+        found.notes.append(f"{parent}: hidden or system, ignored: {counted(listing.ignored, 'file')}")
     for folder, name in names.items():
         if isinstance(name, FolderName):
             if folder.name != folder.name.strip():
@@ -103,9 +103,8 @@ def _add_children(
         else:
             found.notes.append(f"{folder}: has no repeat count and no pictures; it is left out")
     loose = listing.pictures + listing.unread
-    if loose and any(isinstance(name, FolderName) for name in names.values()):
-        text = f"lie beside the folders and are not used: {name_some(loose)}"
-        found.notes.append(f"{parent}: {len(loose)} pictures {text}")
+    if any(isinstance(name, FolderName) for name in names.values()):
+        found.notes += [f"{parent}: {text}" for text in remark("not used, they lie beside the folders", loose)]
 
 
 def _from_name(path: Path, name: FolderName, kind: Kind) -> Source:
@@ -146,7 +145,7 @@ def _why_nothing(parent: Path, listing: Listing, kind: Kind) -> str:
             )
     loose = listing.pictures + listing.unread
     if loose:
-        text = f"{len(loose)} pictures lie loose in it ({name_some(loose)})"
+        text = f"has {counted(len(loose), 'picture')} lying loose in it ({name_some(loose)})"
         return f'{text}. Move them into a folder inside it, named like "{example}"'
     return f'holds no pictures. Put them into a folder inside it, named like "{example}"'
 

@@ -15,39 +15,38 @@ _JPEG_START_OF_SCAN = 0xDA
 _JPEG_END = b"\xff\xd9"
 _BLOCK = 1 << 20
 
-_FOREIGN = (
-    (b"%!PS", "is an EPS or PostScript file"),
-    (b"\xc5\xd0\xd3\xc6", "is an EPS file"),
-    (b"8BPS", "is a Photoshop file"),
-    (b"II*\x00", "is a TIFF file"),
-    (b"MM\x00*", "is a TIFF file"),
-    (b"\xff\x0a", "is a JPEG XL file"),
-    (b"\x00\x00\x00\x0cJXL ", "is a JPEG XL file"),
-    (b"\x00\x00\x00\x0cjP  ", "is a JPEG 2000 file"),
-    (b"%PDF", "is a PDF file"),
-    (b"PK\x03\x04", "is a ZIP archive"),
+_OTHER_PICTURES = (
+    (b"%!PS", "an EPS or PostScript file"),
+    (b"\xc5\xd0\xd3\xc6", "an EPS file"),
+    (b"8BPS", "a Photoshop file"),
+    (b"II*\x00", "a TIFF or camera raw file"),
+    (b"MM\x00*", "a TIFF or camera raw file"),
+    (b"\xff\x0a", "a JPEG XL file"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL file"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 file"),
+    (b"%PDF", "a PDF file"),
 )
-_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-_MARKUP = ((b"<svg", "is an SVG drawing"), (b"<html", "is a web page"), (b"<!doctype html", "is a web page"))
+_READ = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
 
 
-def what_else(head: bytes) -> str | None:
-    """Say what a file is that is no readable picture, from its first bytes; None if that is unknown."""
-    for magic, text in _FOREIGN:
-        if head.startswith(magic):
-            return text
+def other_picture(head: bytes) -> str | None:
+    """Name the format of a picture or drawing that is not read, from its first bytes; None if it is none."""
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
-        return "is a HEIC or HEIF file"
-    lowered = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if lowered.startswith(b"<"):
-        return next((text for tag, text in _MARKUP if tag in lowered), "is a page of markup")
-    return None
+        return "a HEIC or HEIF file"
+    if is_markup(head) and b"<svg" in head.lower():
+        return "an SVG drawing"
+    return next((name for magic, name in _OTHER_PICTURES if head.startswith(magic)), None)
+
+
+def is_markup(head: bytes) -> bool:
+    """Whether the first bytes are those of HTML or XML, as a failed download leaves them."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def looks_like_picture(head: bytes) -> bool:
     """Whether the first bytes are those of a format that is read."""
-    return head.startswith(_PICTURES) or head[4:12] in {b"ftypavif", b"ftypavis"}
+    return head.startswith(_READ) or head[4:12] in {b"ftypavif", b"ftypavis"}
 
 
 def missing_end(file: BinaryIO, form: str, size: tuple[int, int]) -> str | None:

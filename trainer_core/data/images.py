@@ -180,11 +180,13 @@ def _why_unknown(file: BinaryIO) -> str:
     head = file.read(1024)
     if not head:
         return "is empty (0 bytes). Copy it again, or remove it"
-    if other := headers.what_else(head):
-        return f"{other}, which is not read. Convert it to PNG or JPEG, or remove it"
+    if other := headers.other_picture(head):
+        return f"is {other}, which is not read. Convert it to PNG or JPEG, or remove it"
+    if headers.is_markup(head):
+        return "is a web page, no picture. Download the picture itself, or remove the file"
     if headers.looks_like_picture(head):
         return "is cut off or damaged: its header cannot be read. Copy it again, or remove it"
-    return "is no picture. Remove it, or convert it to PNG or JPEG"
+    return "is no picture of a format that is known. Convert it to PNG or JPEG, or remove it"
 
 
 def _check_size(size: Size) -> None:

@@ -67,6 +67,16 @@ def stem_key(path: Path) -> str:
     return unicodedata.normalize("NFC", path.stem)
 
 
+def counted(count: int, noun: str) -> str:
+    """The number with its noun: 1 picture, 2 pictures."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def remark(what: str, paths: list[Path], noun: str = "picture") -> list[str]:
+    """A remark on `paths`, or none if there are none."""
+    return [f"{what}: {counted(len(paths), noun)} ({name_some(paths)})"] if paths else []
+
+
 def name_some(paths: list[Path], limit: int = 4) -> str:
     """Name the first `limit` of `paths` and count the rest."""
     names = ", ".join(path.name for path in paths[:limit])

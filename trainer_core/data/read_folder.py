@@ -1,7 +1,7 @@
 """One folder's pictures with their captions, and every problem and remark about them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from trainer_core.data.captions import DEFAULT_EXTENSIONS, CaptionError, index_c
 from trainer_core.data.dataset import Fault, Picture, PictureFolder, Size
 from trainer_core.data.folders import Source
 from trainer_core.data.images import Header
-from trainer_core.data.listing import UNREAD_FORMATS, Listing, name_some, stem_key
+from trainer_core.data.listing import UNREAD_FORMATS, Listing, counted, remark, stem_key
 from trainer_core.errors import UserError
 
 
@@ -55,7 +55,7 @@ def read_folder(
         result.faults.append(Fault(path=source.path, text=_why_none(len(bad))))
     remarks = [
         *_about_names(source),
-        *_about_entries(listing),
+        *_about_entries(listing, pictures),
         *_about_headers(headers),
         *_about_sizes(pictures, dataset),
         *captions.remarks(),
@@ -115,20 +115,19 @@ class _Captions:
     def remarks(self) -> list[str]:
         stems = {stem_key(path) for path in (*self._listing.pictures, *self._listing.unread)}
         orphans = [file for stem, files in self._files.items() for file in files if stem not in stems]
-        doubles = [files[1] for stem, files in self._files.items() if len(files) > 1 and stem in stems]
-        remarks = [
-            _remark(self._empty, "captions are empty; the folder's prompt is used instead"),
-            _remark(self._recoded, "captions are UTF-16 or UTF-32; they are read as such"),
-            _remark(orphans, "captions belong to no picture"),
-            _remark(doubles, "captions are not used, because another extension comes first"),
-            self._other_extension(),
+        doubles = [file for stem, files in self._files.items() for file in files[1:] if stem in stems]
+        return [
+            *remark("empty, so the folder's prompt is used", self._empty, "caption"),
+            *remark("UTF-16 or UTF-32 by their mark, and read as such", self._recoded, "caption"),
+            *remark("without a picture of the same name", orphans, "caption"),
+            *remark("not used, because another extension comes first", doubles, "caption"),
+            *self._other_extension(),
         ]
-        return [remark for remark in remarks if remark]
 
-    def _other_extension(self) -> str:
+    def _other_extension(self) -> list[str]:
         """Captions of the usual extensions that lie there unread while those that were asked for are missing."""
         if self._files:
-            return ""
+            return []
         usual = tuple(extension for extension in DEFAULT_EXTENSIONS if extension not in self._extensions)
         stems = {stem_key(path) for path in self._listing.pictures}
         unread = [
@@ -137,7 +136,7 @@ class _Captions:
             for file in files
             if stem_key(file) in stems
         ]
-        return _remark(unread, f"captions are not used: dataset.caption_extension is {self._extensions[0]}")
+        return remark(f"not used, since dataset.caption_extension is {self._extensions[0]}", unread, "caption")
 
 
 def _about_names(source: Source) -> list[str]:
@@ -147,37 +146,26 @@ def _about_names(source: Source) -> list[str]:
     return []
 
 
-def _about_entries(listing: Listing) -> list[str]:
-    stems = Counter(stem_key(path) for path in listing.pictures)
-    twins = [path for path in listing.pictures if stems[stem_key(path)] > 1]
-    remarks = [
-        _remark(listing.folders, "folders inside it are not read"),
-        _remark(twins, "pictures share a name, and so a caption"),
-        f"{listing.ignored} hidden or system files are ignored" if listing.ignored else "",
+def _about_entries(listing: Listing, pictures: tuple[Picture, ...]) -> list[str]:
+    stems = Counter(stem_key(picture.path) for picture in pictures)
+    twins = [picture.path for picture in pictures if stems[stem_key(picture.path)] > 1]
+    return [
+        *remark("not read, only what lies directly in the folder is", listing.folders, "folder"),
+        *remark("the same name but for the extension, and so one caption for all of them", twins),
+        *([f"hidden or system, ignored: {counted(listing.ignored, 'file')}"] if listing.ignored else []),
     ]
-    return [remark for remark in remarks if remark]
 
 
 def _about_headers(headers: Mapping[Path, Header]) -> list[str]:
-    remarks = [
-        _remark(
-            [path for path, header in headers.items() if header.alpha],
-            "pictures have transparency; it is laid on white",
-        ),
-        _remark(
-            [path for path, header in headers.items() if header.animated],
-            "pictures are animated; the first frame is used",
-        ),
-        _remark(
-            [path for path, header in headers.items() if header.cmyk],
-            "pictures are in printing colours (CMYK); they are converted",
-        ),
-        _remark(
-            [path for path, header in headers.items() if header.misnamed],
-            "pictures are of another format than their name says; they are read as what they are",
-        ),
+    def those(has: Callable[[Header], bool]) -> list[Path]:
+        return [path for path, header in headers.items() if has(header)]
+
+    return [
+        *remark("transparent, laid on white", those(lambda header: header.alpha)),
+        *remark("animated, only the first frame is used", those(lambda header: header.animated)),
+        *remark("in printing colours (CMYK), converted", those(lambda header: header.cmyk)),
+        *remark("in another format than the name says, read all the same", those(lambda header: header.misnamed)),
     ]
-    return [remark for remark in remarks if remark]
 
 
 def _about_sizes(pictures: tuple[Picture, ...], dataset: Dataset) -> list[str]:
@@ -186,9 +174,4 @@ def _about_sizes(pictures: tuple[Picture, ...], dataset: Dataset) -> list[str]:
     except UserError:  # wrong bucket settings are the configuration's problem, told where they are used
         return []
     enlarged = [path for path, fit in fits if fit.resize[0] > fit.source[0] or fit.resize[1] > fit.source[1]]
-    text = _remark(enlarged, "pictures are smaller than they are trained at and will be enlarged")
-    return [text] if text else []
-
-
-def _remark(paths: list[Path], text: str) -> str:
-    return f"{len(paths)} {text} ({name_some(paths)})" if paths else ""
+    return remark("smaller than the training size, will be enlarged", enlarged)
