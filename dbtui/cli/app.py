@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dbtui import __version__
+from dbtui.cli.preset import app as preset_app
 from dbtui.cli.scan import scan
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
@@ -77,3 +78,4 @@ def _report_unexpected(error: Exception) -> int:
 
 
 app.command("scan")(scan)
+app.add_typer(preset_app, name="preset")

@@ -13,13 +13,13 @@ from trainer_core.config.words import shown_key, shown_value
 def lay_over(below: Tables, above: Tables) -> Tables:
     """Return `above` laid over `below`: tables merge key by key, everything else replaces.
 
-    A setting that stands instead of another (epochs instead of max_steps) drops the other one from below; a claim
-    about a file's own settings (its measurements) is not taken over by a file that changes them.
+    A setting that stands instead of another (epochs instead of max_steps) drops the other one from below; what a
+    file says of its own settings (title, measurements) is not taken over by a file that changes them.
     """
     dropped = {second for first, second in _alternatives() if _has(above, first)}
     dropped |= {first for first, second in _alternatives() if _has(above, second)}
     if _changes_settings(above):
-        dropped |= set(_claims())
+        dropped |= set(_own_words())
     kept = _merge(below, {})
     for key in dropped:
         _remove(kept, key)
@@ -89,7 +89,7 @@ def _alternatives() -> Iterator[tuple[str, str]]:
     return ((field.key, field.about.instead_of) for field in all_fields().values() if field.about.instead_of)
 
 
-def _claims() -> Iterator[str]:
+def _own_words() -> Iterator[str]:
     yield from (field.key for field in all_fields().values() if not field.about.inherited)
     yield from (table.key for table in all_tables() if not table.inherited)
 

@@ -45,8 +45,10 @@ class Preset(Table):
     """What this preset is and who made it."""
 
     name: Name | None = setting(None, "Name by which `extends` and `dbtui run` find the preset.", group="About")
-    title: str = setting("", "One line shown in lists.", group="About", max_length=120)
-    description: str = setting("", "What it is for and what it gives up.", group="About", max_length=2000)
+    title: str = setting("", "One line shown in lists.", group="About", inherited=False, max_length=120)
+    description: str = setting(
+        "", "What it is for and what it gives up.", group="About", inherited=False, max_length=2000
+    )
     author: str = setting("", "Who made it.", group="About", max_length=120)
     license: str = setting("", "Licence of the preset file.", group="About", max_length=60)
     min_vram_gb: float | None = setting(
