@@ -1,0 +1,68 @@
+"""Batches on the device: what the loop takes its pictures from, loaded ahead of it."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainer_core.data.order import MicroBatch, TrainingOrder
+
+Fetch = Callable[[int], tuple[Tensor, ...]]
+"""Loads what one item needs: (mean, std) of its latents, or (pixels,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The tensors of one forward pass, on the device.
+
+    Attributes:
+        items: index of each sample's item.
+        tensors: (mean, std), each [B, 4, h, w], or (pixels [B, 3, H, W],).
+    """
+
+    items: tuple[int, ...]
+    tensors: tuple[Tensor, ...]
+
+
+class BatchLoader:
+    """Loads the batches of each step; with `ahead` threads, those of the next step while this one is computed."""
+
+    def __init__(self, order: TrainingOrder, fetch: Fetch, device: torch.device, *, ahead: int, last: int) -> None:
+        self.order = order
+        self.fetch = fetch
+        self.device = device
+        self.last = last
+        self.executor = ThreadPoolExecutor(ahead, thread_name_prefix="batches") if ahead else None
+        self.waiting: dict[int, list[tuple[MicroBatch, list[Future[tuple[Tensor, ...]]]]]] = {}
+
+    def step(self, step: int) -> list[Batch]:
+        """Return the batches of optimizer step `step` (from 0)."""
+        if self.executor is None:
+            return [self._collate(micro, [self.fetch(i) for i in micro.items]) for micro in self.order.step(step)]
+        self._request(step)
+        if step + 1 < self.last:
+            self._request(step + 1)
+        return [
+            self._collate(micro, [future.result() for future in futures])
+            for micro, futures in self.waiting.pop(step)
+        ]
+
+    def close(self) -> None:
+        """Stop the threads; what was requested is dropped."""
+        if self.executor is not None:
+            self.executor.shutdown(wait=False, cancel_futures=True)
+
+    def _request(self, step: int) -> None:
+        if step not in self.waiting and self.executor is not None:
+            submit = self.executor.submit
+            self.waiting[step] = [
+                (micro, [submit(self.fetch, i) for i in micro.items]) for micro in self.order.step(step)
+            ]
+
+    def _collate(self, micro: MicroBatch, rows: list[tuple[Tensor, ...]]) -> Batch:
+        columns = [torch.stack(column) for column in zip(*rows, strict=True)]
+        if self.device.type == "cuda":
+            columns = [column.pin_memory() for column in columns]
+        return Batch(micro.items, tuple(column.to(self.device, non_blocking=True) for column in columns))

@@ -1,0 +1,155 @@
+"""Latents, encoded once: every picture goes through the VAE one time and the result is kept.
+
+Mean and standard deviation of the VAE's posterior are kept, not a sample, so that each step still samples.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from trainer_core.data.ahead import map_ahead
+from trainer_core.data.buckets import Fit
+from trainer_core.data.dataset import Picture
+from trainer_core.data.pixels import load_pixels
+from trainer_core.run.atomic import staged
+
+Progress = Callable[[int, int], None]
+
+_FORMAT = "latents-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture as the training sees it: resized and cropped by `fit`."""
+
+    picture: Picture
+    fit: Fit
+
+
+class LatentStore(Protocol):
+    """Where latents come from, by the index of their frame."""
+
+    def fetch(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation, each [4, h, w] float32 on the CPU."""
+
+
+class LatentsInMemory:
+    """Latents kept in RAM, pinned where a GPU will copy them."""
+
+    def __init__(self, *, pin: bool) -> None:
+        self.pin = pin
+        self.latents: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def add(self, index: int, mean: Tensor, std: Tensor) -> None:
+        """Keep the latents of frame `index`."""
+        self.latents[index] = (mean.pin_memory(), std.pin_memory()) if self.pin else (mean, std)
+
+    def fetch(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of frame `index`."""
+        return self.latents[index]
+
+
+class LatentsOnDisk:
+    """Latents in one small safetensors file each, named by what they depend on."""
+
+    def __init__(self, folder: Path, keys: Sequence[str]) -> None:
+        self.folder = folder
+        self.keys = keys
+
+    def path(self, index: int) -> Path:
+        """Return the file of frame `index`."""
+        key = self.keys[index]
+        return self.folder / key[:2] / f"{key}.safetensors"
+
+    def has(self, index: int) -> bool:
+        """Tell whether a readable file of frame `index` exists."""
+        try:
+            self.fetch(index)
+        except (OSError, SafetensorError, KeyError):
+            return False
+        return True
+
+    def add(self, index: int, mean: Tensor, std: Tensor) -> None:
+        """Write the latents of frame `index`, whole or not at all."""
+        path = self.path(index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with staged(path) as staging:
+            save_file({"mean": mean, "std": std}, staging)
+
+    def fetch(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of frame `index`."""
+        tensors = load_file(self.path(index))
+        return tensors["mean"], tensors["std"]
+
+
+def fill(
+    store: LatentsInMemory | LatentsOnDisk,
+    frames: Sequence[Frame],
+    vae: Any,
+    device: torch.device,
+    *,
+    workers: int,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Encode every frame that `store` does not have yet; pictures are decoded by `workers` threads ahead of time.
+
+    The VAE runs in float32 on one picture at a time, so that a result depends on its picture only.
+    """
+    missing = [i for i in range(len(frames)) if not (isinstance(store, LatentsOnDisk) and store.has(i))]
+    done = len(frames) - len(missing)
+    progress(done, len(frames))
+    for index, pixels in map_ahead(lambda i: load_pixels(frames[i].picture.path, frames[i].fit), missing, workers):
+        if should_stop():
+            return
+        mean, std = encode(vae, pixels.unsqueeze(0).to(device))
+        store.add(index, mean[0].cpu(), std[0].cpu())
+        done += 1
+        progress(done, len(frames))
+
+
+@torch.no_grad()
+def encode(vae: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of the VAE's posterior, unscaled.
+
+    Args:
+        vae: a diffusers AutoencoderKL in float32.
+        pixels: pictures [B, 3, H, W] in -1..1.
+    """
+    posterior = vae.encode(pixels.float()).latent_dist
+    return posterior.mean, posterior.std
+
+
+def frame_keys(frames: Sequence[Frame], vae: Any, workers: int) -> list[str]:
+    """Return a key for each frame: a hash of the picture's bytes, its resizing and crop, and the VAE's weights."""
+    weights = _weights_hash(vae)
+    hashes = dict(map_ahead(_file_hash, _unique_paths(frames), workers))
+    return [_hash(_FORMAT, weights, hashes[frame.picture.path], f"{frame.fit}") for frame in frames]
+
+
+def _unique_paths(frames: Sequence[Frame]) -> list[Path]:
+    return list(dict.fromkeys(frame.picture.path for frame in frames))
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _weights_hash(vae: Any) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(vae.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

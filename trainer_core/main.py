@@ -1,0 +1,81 @@
+"""The trainer's own command line: `python -m trainer_core (RUN_DIR | FILE.toml)`, or `python dbtrain.py ...`.
+
+A run directory is trained, or resumed from its newest checkpoint; a TOML file first becomes a run directory.
+"""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainer_core import __version__
+from trainer_core.config.bindings import require_bindings
+from trainer_core.config.reader import read_config
+from trainer_core.config.writer import dump_config
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.run.directory import RunDirectory, create_numbered_run, create_run, open_run
+from trainer_core.run.names import stem_of
+from trainer_core.text import safe_text
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the trainer with `arguments` (the process's own by default) and leave with its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.target and not options.extract_ckpt:
+        parser.error("name a run directory or a run file")
+    sys.exit(_run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        if options.extract_ckpt:
+            from trainer_core.models.ckpt import extract_ckpt
+
+            extract_ckpt(*map(Path, options.extract_ckpt))
+            return int(ExitCode.DONE)
+        run = _run_directory(Path(options.target), options)
+        from trainer_core.train.run import train_run  # heavy: after --help and after a refused file
+
+        return int(train_run(run))
+    except UserError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"error: {safe_text(problem, limit=2000)}\n")
+        return int(error.code)
+    except Exception as error:  # noqa: BLE001 - the last resort; the traceback belongs into console.log
+        traceback.print_exc()
+        sys.stderr.write(f"error: unexpected failure ({type(error).__name__}: {safe_text(error)})\n")
+        return int(ExitCode.FAILED)
+
+
+def _run_directory(target: Path, options: argparse.Namespace) -> RunDirectory:
+    if target.is_dir():
+        return open_run(target)
+    config = read_config(target, overrides=options.set)
+    require_bindings(config)
+    text, runs_dir = dump_config(config), Path(options.runs_dir)
+    if options.name:
+        return create_run(runs_dir, options.name, text)
+    concept = config.concept[0] if config.concept else None
+    words = (concept.identifier, concept.class_) if concept else (config.save.output_name,)
+    return create_numbered_run(runs_dir, stem_of(*words), text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=Path(sys.argv[0]).name if sys.argv[0].endswith(".py") else "trainer_core",
+        description="Train a Stable Diffusion model with DreamBooth. The run directory that it writes can be "
+        "watched from anywhere with `dbtui attach`.",
+        epilog="Exit codes: 0 done, 1 unexpected, 2 configuration, 3 dataset, 4 model, 5 resume refused, 6 disk, "
+        "7 loss not finite, 8 out of memory, 9 run locked by another, 75 stopped and resumable.",
+    )
+    parser.add_argument("target", nargs="?", help="a run directory to train or resume, or a run file (.toml)")
+    parser.add_argument("--runs-dir", default="runs", help="folder for new runs (default: %(default)s)")
+    parser.add_argument("--name", help="name of the new run (default: the next free number)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the file; repeatable"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("--extract-ckpt", nargs=2, metavar=("SRC", "DST"), help=argparse.SUPPRESS)
+    return parser

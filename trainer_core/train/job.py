@@ -1,0 +1,166 @@
+"""A training, made ready: everything that the loop needs, in one named place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import Parameter
+
+from trainer_core.config.schema import Config
+from trainer_core.data.batches import BatchLoader
+from trainer_core.data.buckets import Fit
+from trainer_core.data.cache import Frame, LatentsInMemory, LatentsOnDisk, fill, frame_keys
+from trainer_core.data.dataset import Item
+from trainer_core.data.order import TrainingOrder
+from trainer_core.data.pixels import load_pixels
+from trainer_core.run.events import EventWriter
+from trainer_core.train.attention import set_attention
+from trainer_core.train.conditioning import Conditioning
+from trainer_core.train.objective import NoiseSchedule
+from trainer_core.train.optimizers import WeightUpdate, make_optimizer
+from trainer_core.train.precision import Precision
+from trainer_core.train.scaler import LossScaler
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What is trained on.
+
+    Attributes:
+        items: every picture of an epoch, with its part in it.
+        fits: for each item, how its picture becomes its bucket.
+        order: the batches of every step.
+        total_steps: optimizer steps of the whole training.
+    """
+
+    items: tuple[Item, ...]
+    fits: tuple[Fit, ...]
+    order: TrainingOrder
+    total_steps: int
+
+
+@dataclass(slots=True)
+class Job:
+    """Everything that the loop reads. Only `step` and the tensors change while it runs."""
+
+    config: Config
+    samples: Samples
+    model: Any
+    device: torch.device
+    precision: Precision
+    loader: BatchLoader
+    conditioning: Conditioning
+    schedule: NoiseSchedule
+    parameters: dict[str, Parameter]
+    optimizer: WeightUpdate
+    scaler: LossScaler
+    step: int = 0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        return self.step // self.samples.order.steps_per_epoch
+
+
+class StopRequestedError(Exception):
+    """A stop was asked for before the first step; nothing needs to be saved."""
+
+
+def prepare(
+    config: Config,
+    samples: Samples,
+    model: Any,
+    device: torch.device,
+    events: EventWriter,
+    *,
+    cache_dir: Path,
+    should_stop: Callable[[], bool],
+) -> Job:
+    """Encode the pictures, place the model on `device`, and build optimizer, conditioning and loader."""
+    precision = Precision.of(config.memory, device)
+    loader = _make_loader(config, samples, model, device, events, cache_dir, should_stop)
+    if should_stop():
+        raise StopRequestedError
+    parameters = _place(config, model, device, precision)
+    return Job(
+        config=config,
+        samples=samples,
+        model=model,
+        device=device,
+        precision=precision,
+        loader=loader,
+        conditioning=Conditioning(
+            model,
+            [item.picture.caption for item in samples.items],
+            device,
+            clip_skip=config.model.clip_skip,
+            trained=config.text_encoder.train,
+            autocast=precision.autocast(device),
+        ),
+        schedule=NoiseSchedule.of(model.scheduler_config, device),
+        parameters=parameters,
+        optimizer=make_optimizer(list(parameters.values()), config.optimizer, exact_skip=precision.scaled),
+        scaler=LossScaler(device, enabled=precision.scaled),
+    )
+
+
+def _place(config: Config, model: Any, device: torch.device, precision: Precision) -> dict[str, Parameter]:
+    """Put U-Net and text encoder on the device in their training types; return the weights to train, by name."""
+    set_attention(model.unet, config.memory.attention, device)
+    if config.memory.gradient_checkpointing:
+        model.unet.enable_gradient_checkpointing()
+        if config.text_encoder.train:
+            model.text_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    model.unet.to(device, precision.weights).train().requires_grad_(True)
+    model.text_encoder.to(device, precision.weights).requires_grad_(config.text_encoder.train)
+    model.text_encoder.train(config.text_encoder.train)
+    trained = {"unet": model.unet}
+    if config.text_encoder.train:
+        trained["text_encoder"] = model.text_encoder
+    return {
+        f"{component}.{name}": parameter
+        for component, module in trained.items()
+        for name, parameter in module.named_parameters()
+    }
+
+
+def _make_loader(
+    config: Config,
+    samples: Samples,
+    model: Any,
+    device: torch.device,
+    events: EventWriter,
+    cache_dir: Path,
+    should_stop: Callable[[], bool],
+) -> BatchLoader:
+    frames = [Frame(item.picture, fit) for item, fit in zip(samples.items, samples.fits, strict=True)]
+    workers = config.train.workers
+    model.vae.to(device, torch.float32).eval().requires_grad_(False)
+    if config.dataset.cache_latents == "off":
+        return BatchLoader(
+            samples.order,
+            lambda index: (load_pixels(frames[index].picture.path, frames[index].fit),),
+            device,
+            ahead=workers,
+            last=samples.total_steps,
+        )
+    store: LatentsInMemory | LatentsOnDisk
+    if config.dataset.cache_latents == "ram":
+        store = LatentsInMemory(pin=device.type == "cuda")
+    else:
+        store = LatentsOnDisk(cache_dir / "latents", frame_keys(frames, model.vae, workers))
+    events.emit("phase", name="cache", total=len(frames))
+    fill(
+        store,
+        frames,
+        model.vae,
+        device,
+        workers=workers,
+        progress=lambda done, total: events.emit("progress", phase="cache", done=done, total=total),
+        should_stop=should_stop,
+    )
+    model.vae.to("cpu")
+    ahead = 0 if isinstance(store, LatentsInMemory) else workers
+    return BatchLoader(samples.order, store.fetch, device, ahead=ahead, last=samples.total_steps)

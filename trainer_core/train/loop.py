@@ -1,0 +1,157 @@
+"""The training loop: one optimizer step, again and again, with no host sync in it."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainer_core.data.batches import Batch
+from trainer_core.data.cache import encode
+from trainer_core.data.order import derive_seed
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.train.job import Job
+from trainer_core.train.learning_rate import learning_rate_at
+from trainer_core.train.objective import sample_losses
+from trainer_core.train.readback import Readback, StepNumbers
+
+OVERFLOWS_ALLOWED = 50
+"""Steps in a row that fp16's loss scale may skip; it halves each time, so more means real infinities."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What the loop tells of a step, one step later.
+
+    Attributes:
+        step: steps done, this one included.
+        epoch: the epoch it belongs to, from 1.
+        loss: mean weighted loss of its samples.
+        learning_rate: as used.
+        grad_norm: global norm before clipping.
+        images_per_s: samples of this step over the wall time since the step before.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    images_per_s: float
+
+
+def train(job: Job, report: Callable[[StepReport], None], between_steps: Callable[[], bool]) -> None:
+    """Train from `job.step` to the end, or until `between_steps` returns False.
+
+    `between_steps` is called after each step, with `job.step` already counting it, and before the next one: it
+    saves, draws previews, obeys commands. Raises UserError(NON_FINITE) one step after a loss or gradient was not
+    finite; it never reached the weights.
+    """
+    settings, order, total = job.config.optimizer, job.samples.order, job.samples.total_steps
+    weights = _loss_weights(job)
+    parameters = list(job.parameters.values())
+    generator = torch.Generator(job.device)
+    readback, watch = Readback(job.device), _Watch(job, report)
+    seed = job.config.train.seed
+    while job.step < total:
+        batches = job.loader.step(job.step)
+        samples = sum(len(batch.items) for batch in batches)
+        learning_rate = learning_rate_at(job.step, total, settings.learning_rate, job.config.scheduler)
+        # --------------------------------------------------------------- one optimizer step
+        step_loss = torch.zeros((), device=job.device)
+        for number, batch in enumerate(batches):
+            generator.manual_seed(derive_seed(seed, "noise", job.step, number))
+            losses = batch_losses(job, batch, generator)
+            loss = (losses * torch.stack([weights[item] for item in batch.items])).sum() / samples
+            (loss * job.scaler.scale).backward()
+            step_loss += loss.detach()
+        norm = gradient_norm(parameters) / job.scaler.scale
+        broken = ~(norm + step_loss).isfinite()
+        clip = (settings.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) if settings.max_grad_norm else 1.0
+        job.optimizer.step(learning_rate, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
+        job.scaler.update(broken)
+        for parameter in parameters:
+            parameter.grad = None
+        # ---------------------------------------------------------------------------------
+        job.step += 1
+        watch.queued(job.step, order.epoch_of(job.step - 1) + 1, learning_rate, samples)
+        watch.see(readback.push(job.step, step_loss, norm))
+        if job.step == total:
+            watch.see(readback.drain())
+        if not between_steps():
+            watch.see(readback.drain())
+            return
+
+
+def batch_losses(job: Job, batch: Batch, generator: torch.Generator) -> Tensor:
+    """Return the loss of each sample of `batch`, shape [B], float32.
+
+    `generator` gives, in this order: the sample from the VAE's posterior, the noise, the timesteps.
+    """
+    mean, std = batch.tensors if len(batch.tensors) == 2 else encode(job.model.vae, batch.tensors[0])
+    latents = (mean + std * _normal(mean, generator)) * job.model.family.latent_scale
+    noise = _normal(mean, generator)
+    timesteps = torch.randint(job.schedule.timesteps, (len(mean),), generator=generator, device=mean.device)
+    noisy = job.schedule.add_noise(latents, noise, timesteps)
+    with job.precision.autocast(job.device):
+        hidden = job.conditioning(batch.items)
+        predicted = job.model.unet(noisy.to(job.precision.weights), timesteps, hidden, return_dict=False)[0]
+    return sample_losses(predicted, job.schedule.target(job.model.prediction, latents, noise, timesteps))
+
+
+def gradient_norm(parameters: list[torch.nn.Parameter]) -> Tensor:
+    """Return the L2 norm of all gradients together, computed in float32, a scalar on the device."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch._foreach_norm(gradients, 2, dtype=torch.float32)
+    return torch.linalg.vector_norm(torch.stack(norms))
+
+
+def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def _loss_weights(job: Job) -> list[Tensor]:
+    instance, prior = torch.tensor([1.0, job.config.prior.weight], device=job.device)
+    return [prior if item.is_class else instance for item in job.samples.items]
+
+
+class _Watch:
+    """Turns the numbers that come back one step late into reports, and stops a training that broke."""
+
+    def __init__(self, job: Job, report: Callable[[StepReport], None]) -> None:
+        self.job = job
+        self.report = report
+        self.known: dict[int, tuple[int, float, float]] = {}
+        self.last = time.perf_counter()
+        self.overflows = 0
+
+    def queued(self, step: int, epoch: int, learning_rate: float, samples: int) -> None:
+        now = time.perf_counter()
+        self.known[step] = (epoch, learning_rate, samples / max(now - self.last, 1e-9))
+        self.last = now
+
+    def see(self, numbers: StepNumbers | None) -> None:
+        if numbers is None:
+            return
+        epoch, learning_rate, speed = self.known.pop(numbers.step)
+        self.report(StepReport(numbers.step, epoch, numbers.loss, learning_rate, numbers.grad_norm, speed))
+        loss_ok, norm_ok = (abs(value) < float("inf") for value in (numbers.loss, numbers.grad_norm))
+        self.overflows = 0 if norm_ok else self.overflows + 1
+        if not loss_ok or (not norm_ok and (not self.job.scaler.enabled or self.overflows > OVERFLOWS_ALLOWED)):
+            raise UserError(_broken(self.job, numbers.step), ExitCode.NON_FINITE)
+
+
+def _broken(job: Job, step: int) -> str:
+    names = ", ".join(sorted(set(_file_names(job, step))))
+    return (
+        f"Step {step}: the loss or its gradient is not a number, so that step was not applied and the training "
+        f"stopped. Pictures of the step: {names}. Look at them, or lower optimizer.learning_rate"
+        + (', or set memory.mixed_precision = "bf16".' if job.precision.scaled else ".")
+    )
+
+
+def _file_names(job: Job, step: int) -> Iterator[str]:
+    for micro in job.samples.order.step(step - 1):
+        for item in micro.items:
+            yield job.samples.items[item].picture.path.name

@@ -1,0 +1,120 @@
+"""What a training writes: models, its complete state, previews."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from trainer_core.config.schema import Prompt
+from trainer_core.models.save import save_model
+from trainer_core.run.directory import RunDirectory
+from trainer_core.run.events import EventWriter
+from trainer_core.train.checkpoint import save_checkpoint
+from trainer_core.train.job import Job
+from trainer_core.train.metadata import model_metadata
+from trainer_core.train.preview import draw, save_picture
+from trainer_core.train.resume import checkpoint_of
+
+
+@dataclass(slots=True)
+class Outputs:
+    """Writes what the person came for, and tells each of it as an event.
+
+    Attributes:
+        models: paths of the models saved on the way, oldest first; `save.keep_last` counts these.
+    """
+
+    job: Job
+    run: RunDirectory
+    events: EventWriter
+    models: list[list[Path]] = field(default_factory=list)
+
+    def save_model(self, name: str) -> list[Path]:
+        """Write the model as it is now into the output folder, read back and verified; return its paths."""
+        save, started = self.job.config.save, time.monotonic()
+        folder = Path(save.output_dir) if save.output_dir else self.run.output
+        with self._phase("save"):
+            folder.mkdir(parents=True, exist_ok=True)
+            metadata = model_metadata(self.job, name)
+            saved = save_model(
+                self.job.model, folder / name, format=save.format, precision=save.precision, metadata=metadata
+            )
+            seconds = round(time.monotonic() - started, 3)
+            path = str(saved.paths[0])
+            self.events.emit("saved", step=self.job.step, path=path, seconds=seconds, bytes=saved.bytes)
+        return saved.paths
+
+    def save_model_on_the_way(self, name: str) -> list[Path]:
+        """Write a model during the training and remove the oldest of these beyond `save.keep_last`."""
+        paths = self.save_model(name)
+        self.models = [kept for kept in self.models if kept != paths] + [paths]
+        keep = self.job.config.save.keep_last
+        while keep is not None and len(self.models) > keep:
+            for path in self.models.pop(0):
+                _remove(path)
+        return paths
+
+    def save_state(self) -> None:
+        """Write the complete state, so that the run can go on from here."""
+        started = time.monotonic()
+        with self._phase("save"):
+            path, size = save_checkpoint(self.run.checkpoints, checkpoint_of(self.job))
+            seconds = round(time.monotonic() - started, 3)
+            self.events.emit("checkpoint", step=self.job.step, path=str(path), seconds=seconds, bytes=size)
+
+    def draw_previews(self) -> int:
+        """Draw every prompt of [sample]; return how many pictures were made.
+
+        A preview that does not fit into memory is left out with a warning.
+        """
+        job, drawn = self.job, 0
+        was_training = job.model.text_encoder.training
+        job.model.vae.to(job.device)
+        job.model.unet.eval()
+        job.model.text_encoder.eval()
+        try:
+            with self._phase("sample", total=len(job.config.sample.prompts)):
+                for number, prompt in enumerate(job.config.sample.prompts):
+                    self._draw(number, prompt)
+                    drawn += 1
+        except torch.OutOfMemoryError:
+            text = "There was not enough memory for a preview; it was left out and the training goes on."
+            self.events.emit("warning", code="preview_out_of_memory", text=text, step=job.step)
+        finally:
+            job.model.unet.train()
+            job.model.text_encoder.train(was_training)
+            if job.config.dataset.cache_latents != "off":
+                job.model.vae.to("cpu")
+        return drawn
+
+    def _draw(self, number: int, prompt: Prompt) -> None:
+        job = self.job
+        picture = draw(
+            job.model,
+            prompt,
+            job.config.dataset.resolution,
+            job.device,
+            clip_skip=job.config.model.clip_skip,
+            autocast=job.precision.autocast(job.device),
+        )
+        path = self.run.samples / f"{job.step:06d}-{number}.png"
+        save_picture(picture, path, prompt, job.step)
+        relative = str(path.relative_to(self.run.path))
+        self.events.emit("sample", step=job.step, path=relative, prompt=prompt.prompt, seed=prompt.seed)
+
+    @contextmanager
+    def _phase(self, name: str, total: int | None = None) -> Iterator[None]:
+        self.events.emit("phase", name=name, total=total)
+        yield
+        self.events.emit("phase", name="train", total=self.job.samples.total_steps)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""In which types the weights are kept and the forward pass computed, and what a device refuses."""
+
+from dataclasses import dataclass
+
+import torch
+
+from trainer_core.config.schema import Memory
+from trainer_core.errors import ExitCode, UserError
+
+_TYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """What `memory` asks for, in torch's terms.
+
+    Attributes:
+        weights: type of the trained weights and their gradients.
+        compute: type of the forward pass under autocast; float32 means no autocast.
+        scaled: whether the loss is scaled against underflow (fp16).
+    """
+
+    weights: torch.dtype
+    compute: torch.dtype
+    scaled: bool
+
+    @staticmethod
+    def of(memory: Memory, device: torch.device) -> "Precision":
+        """Return the precision that `memory` asks for, or raise UserError(CONFIG) if `device` lacks it."""
+        compute = _TYPES[memory.mixed_precision]
+        if compute is torch.float16 and device.type == "cpu":
+            raise UserError(
+                'memory.mixed_precision = "fp16" needs a GPU; on a CPU use "bf16" or "no".', ExitCode.CONFIG
+            )
+        if compute is torch.bfloat16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+            raise UserError(
+                'memory.mixed_precision = "bf16" is not possible on this GPU; use "fp16".', ExitCode.CONFIG
+            )
+        full = memory.full_fp16 or memory.full_bf16
+        return Precision(
+            weights=compute if full else torch.float32, compute=compute, scaled=compute is torch.float16
+        )
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Return the context of every forward pass."""
+        enabled = self.compute is not torch.float32
+        return torch.autocast(device.type, dtype=self.compute if enabled else None, enabled=enabled)

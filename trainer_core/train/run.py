@@ -1,0 +1,161 @@
+"""One process's work on a run, from the lock to the exit code."""
+
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+
+from trainer_core.config.reader import read_config
+from trainer_core.config.schema import Config
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.load import load_model
+from trainer_core.models.quiet import quiet_imports
+from trainer_core.narrate import NarratedEvents
+from trainer_core.plan import Plan, make_plan
+from trainer_core.run.atomic import remove_strays
+from trainer_core.run.control import ControlReader
+from trainer_core.run.directory import RunDirectory, shared_cache
+from trainer_core.run.lock import acquire
+from trainer_core.run.machine import GpuMonitor
+from trainer_core.run.process import write_process_record
+from trainer_core.run.stop_signals import StopSignals
+from trainer_core.text import safe_text
+from trainer_core.train.checkpoint import checkpoints
+from trainer_core.train.job import Job, Samples, StopRequestedError, prepare
+from trainer_core.train.loop import train
+from trainer_core.train.naming import final_name
+from trainer_core.train.outputs import Outputs
+from trainer_core.train.resume import restore
+from trainer_core.train.session import Session
+
+
+def train_run(run: RunDirectory) -> ExitCode:
+    """Train `run` to its end, or until it is stopped; go on from its newest checkpoint if there is one.
+
+    Every ending is written as an event, and every expected one said in one message.
+    """
+    quiet_imports()
+    lock = acquire(run)
+    signals = StopSignals()
+    events = NarratedEvents(run)
+    try:
+        code, text, outputs = _train(run, events, signals)
+        kind = "finished" if code is ExitCode.DONE else "failed"
+        events.emit(kind, exit_code=int(code), text=text, step=None, outputs=[str(path) for path in outputs])
+    except UserError as error:
+        code = error.code
+        _fail(events, code, "\n".join(error.problems))
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        code = ExitCode.OUT_OF_MEMORY
+        _fail(events, code, _out_of_memory(error))
+    except Exception as error:  # noqa: BLE001 - the traceback goes to the console log, the person gets one line
+        traceback.print_exc()
+        code = ExitCode.FAILED
+        text = f"unexpected failure ({type(error).__name__}: {safe_text(error)}); the details are in console.log"
+        _fail(events, code, text)
+    finally:
+        events.close()
+        lock.release()
+    return code
+
+
+def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> tuple[ExitCode, str, list[Path]]:
+    config = read_config(run.run_toml)
+    device = _device()
+    gpu = GpuMonitor() if device.type == "cuda" else None
+    reading = gpu.first() if gpu else None
+    write_process_record(run, {"name": reading.name, "driver": reading.driver} if reading else None)
+    _remove_strays(run)
+
+    plan = _plan(config, run, events)
+    if config.train.cpu_threads:
+        torch.set_num_threads(config.train.cpu_threads)
+    events.emit("phase", name="load", total=None)
+    model = load_model(config.model)
+    samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
+    try:
+        job = prepare(
+            config,
+            samples,
+            model,
+            device,
+            events,
+            cache_dir=shared_cache(run.path.parent),
+            should_stop=lambda: signals.stop_requested is not None,
+        )
+    except StopRequestedError:
+        return ExitCode.STOPPED, f"stopped by {signals.stop_requested} before the first step", []
+    outputs = Outputs(job, run, events)
+    session = Session(job, outputs, events, ControlReader(run), signals, gpu)
+    _resume(job, run, events)
+    if job.step == 0 and config.sample.before_training:
+        outputs.draw_previews()
+    events.emit("phase", name="train", total=job.samples.total_steps)
+    try:
+        train(job, session.report, session.between_steps)
+    finally:
+        job.loader.close()
+    if session.stopped:
+        return ExitCode.STOPPED, f"stopped at step {job.step} ({session.stopped}); it can be resumed", []
+    return _finish(config, job, outputs)
+
+
+def _finish(config: Config, job: Job, outputs: Outputs) -> tuple[ExitCode, str, list[Path]]:
+    paths = outputs.save_model(final_name(config.save.output_name))
+    if config.sample.prompts:
+        outputs.draw_previews()
+    return ExitCode.DONE, f"trained {job.step} steps", paths
+
+
+def _plan(config: Config, run: RunDirectory, events: NarratedEvents) -> Plan:
+    events.emit("phase", name="load", total=None)
+    plan = make_plan(
+        config,
+        run.path.parent,
+        deep=True,
+        progress=lambda done, total: events.emit("progress", phase="load", done=done, total=total),
+    )
+    plan.raise_for_problems()
+    for note in plan.notes:
+        events.emit("warning", code="note", text=note, step=0)
+    return plan
+
+
+def _resume(job: Job, run: RunDirectory, events: NarratedEvents) -> None:
+    found = checkpoints(run.checkpoints)
+    if found:
+        restore(job, found[-1])
+        events.emit("resumed", from_step=job.step, run_file=run.run_toml.name, changed={})
+
+
+def _device() -> torch.device:
+    from accelerate import PartialState
+
+    state = PartialState()
+    if state.num_processes > 1:
+        raise UserError(
+            f"{state.num_processes} processes were launched, but a run trains on one device: start it without "
+            "`accelerate launch --num_processes`, or with 1.",
+            ExitCode.CONFIG,
+        )
+    device: torch.device = state.device
+    return device
+
+
+def _remove_strays(run: RunDirectory) -> None:
+    for folder in (run.path, run.checkpoints, run.output, run.samples):
+        remove_strays(folder)
+
+
+def _fail(events: NarratedEvents, code: ExitCode, text: str) -> None:
+    events.emit("failed", exit_code=int(code), text=text, step=None, outputs=[])
+    sys.stderr.write("".join(f"error: {safe_text(line, limit=2000)}\n" for line in text.split("\n")))
+
+
+def _out_of_memory(error: BaseException) -> str:
+    return (
+        "There was not enough memory. In this order: memory.gradient_checkpointing = true, train.batch_size = 1 "
+        '(with train.gradient_accumulation to make up for it), optimizer.type = "adamw8bit", '
+        f'memory.mixed_precision = "fp16" with memory.full_fp16 = true. ({safe_text(error, limit=200)})'
+    )
