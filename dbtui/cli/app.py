@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from dbtui import __version__
+from dbtui.cli import attach as attached
 from dbtui.cli.preset import app as preset_app
+from dbtui.cli.run import run as run_command
 from dbtui.cli.scan import scan
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
@@ -79,3 +81,6 @@ def _report_unexpected(error: Exception) -> int:
 
 app.command("scan")(scan)
 app.add_typer(preset_app, name="preset")
+app.command("run")(run_command)
+for _command in (attached.runs, attached.attach, attached.stop, attached.save, attached.sample, attached.log):
+    app.command(_command.__name__)(_command)

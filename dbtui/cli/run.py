@@ -1,0 +1,97 @@
+"""`dbtui run`: check everything, start the training detached, and watch it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbtui.cli.output import narrate
+from trainer_core.text import safe_text
+
+if TYPE_CHECKING:
+    from trainer_core.plan import Plan
+    from trainer_core.run.directory import RunDirectory
+
+
+def run(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A run file (.toml), or the name of a preset.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="Start model: a file, a folder, or a Hub id."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="DIR", help='Pictures, in folders "<repeats>_<identifier> <class>".'),
+    ] = None,
+    reg: Annotated[
+        str | None, typer.Option("--reg", metavar="DIR", help='Class pictures, in folders "<repeats>_<class>".')
+    ] = None,
+    identifier: Annotated[
+        str | None, typer.Option("--identifier", metavar="WORD", help="Rare word; --data is then a plain folder.")
+    ] = None,
+    class_: Annotated[
+        str | None, typer.Option("--class", metavar="WORDS", help="Kind of thing; --data is then a plain folder.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the run; else the next free number.")
+    ] = None,
+    runs_dir: Annotated[
+        Path, typer.Option("--runs-dir", metavar="DIR", help="Folder that holds the runs.")
+    ] = Path("runs"),
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a setting, such as train.max_steps=800; repeatable."
+        ),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the training and leave at once.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the complete run file, and start nothing.")
+    ] = False,
+) -> int:
+    """Train. On a terminal a dashboard shows the run: Ctrl-C stops it and saves, `d` leaves it running."""
+    from dbtui.runs.prepare import configure, make_run
+    from trainer_core.config.writer import dump_config
+    from trainer_core.plan import make_plan
+    from trainer_core.run.names import check_run_name
+
+    if name is not None:
+        check_run_name(name)
+    config = configure(
+        file,
+        overrides=overrides or (),
+        model=model,
+        data=data,
+        reg=reg,
+        identifier=identifier,
+        class_=class_,
+    )
+    plan = make_plan(config, runs_dir)
+    plan.raise_for_problems()
+    _tell_plan(plan)
+    if dry_run:
+        sys.stdout.write(dump_config(config))
+        return 0
+    return start(make_run(config, plan, runs_dir, name), detach=detach)
+
+
+def start(created: "RunDirectory", *, detach: bool) -> int:
+    """Start the trainer of a run that was just created, and watch it or leave; return the exit code."""
+    from dbtui.dashboard.interrupts import Interrupts
+    from dbtui.dashboard.viewer import attach_command, watch_started
+    from dbtui.runs.launch import launch
+
+    with Interrupts() as interrupts:
+        process = launch(created)
+        if not detach:
+            return int(watch_started(process, interrupts))
+    sys.stdout.write(f"{safe_text(created.path, 2000)}\n")
+    narrate(f"training in the background (process {process.pid}); watch it with: {attach_command(created)}")
+    return 0
+
+
+def _tell_plan(plan: "Plan") -> None:
+    narrate(safe_text(plan.formula))
+    for note in plan.notes:
+        narrate(f"note: {safe_text(note)}")

@@ -1,0 +1,55 @@
+"""From a file and the options of a command line to a run directory that a trainer can be started on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer_core.run.directory import RunDirectory, create_numbered_run, create_run
+from trainer_core.run.names import stem_of
+
+if TYPE_CHECKING:
+    from trainer_core.config.schema import Config
+    from trainer_core.plan import Plan
+
+
+def configure(
+    file: str,
+    *,
+    overrides: Sequence[str] = (),
+    model: str | None = None,
+    data: str | None = None,
+    reg: str | None = None,
+    identifier: str | None = None,
+    class_: str | None = None,
+) -> "Config":
+    """Return the complete configuration of `file` (a path, or a preset's name), bound to this machine.
+
+    Raises:
+        UserError: what is wrong or missing in it, everything at once.
+    """
+    from dbtui.presets.library import find_text, open_preset
+    from trainer_core.config.bindings import bind, require_bindings
+    from trainer_core.config.reader import read_config
+
+    preset = open_preset(file)
+    config = read_config(preset.path, find_preset=find_text, overrides=overrides)
+    config = bind(config, model=model, data=data, reg=reg, identifier=identifier, class_=class_)
+    require_bindings(config)
+    return config
+
+
+def make_run(config: "Config", plan: "Plan", runs_dir: Path, name: str | None) -> RunDirectory:
+    """Create the run's folder with its run.toml: named `name`, else after what it learns, with the next number."""
+    from trainer_core.config.writer import dump_config
+
+    text = dump_config(config)
+    if name is not None:
+        return create_run(runs_dir, name, text)
+    return create_numbered_run(runs_dir, _stem(config, plan), text)
+
+
+def _stem(config: "Config", plan: "Plan") -> str:
+    """Name a run after its first subject, its model file, or its preset."""
+    folder = next(iter(plan.scan.train), None)
+    subject = (folder.identifier, folder.class_name) if folder else (None, None)
+    return stem_of(*(subject if any(subject) else (config.save.output_name or config.preset.name,)))
