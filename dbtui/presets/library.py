@@ -39,7 +39,7 @@ class PresetFile:
 
 
 def shipped_folder() -> Path:
-    """Return the folder of the presets that come with dbtui: in the wheel, or beside the packages in a checkout."""
+    """Return the folder of the presets that come with dbtui: inside the wheel, or at the root of a checkout."""
     package = Path(__file__).resolve().parent
     in_wheel = package / "shipped"
     return in_wheel if in_wheel.is_dir() else package.parents[1] / "presets"
