@@ -44,8 +44,9 @@ def xformers_problem(device: torch.device) -> str | None:
         )
         ours = memory_efficient_attention(query, key, value)
         mine = torch.autograd.grad(ours.float().square().sum(), query)[0]
-        heads_first = [tensor.transpose(1, 2) for tensor in (query, key, value)]
-        reference = torch.nn.functional.scaled_dot_product_attention(*heads_first).transpose(1, 2)
+        reference = torch.nn.functional.scaled_dot_product_attention(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        ).transpose(1, 2)
         expected = torch.autograd.grad(reference.float().square().sum(), query)[0]
     except Exception as error:  # noqa: BLE001 - a build for another torch fails in any way
         return f"it does not work here ({type(error).__name__}: {error})"

@@ -29,4 +29,4 @@ def learning_rate_at(step: int, total: int, peak: float, scheduler: Scheduler) -
             position = scheduler.cycles * progress % 1.0 if progress < 1 else 1.0
             return peak * 0.5 * (1 + math.cos(math.pi * position))
         case "polynomial":
-            return (peak - POLYNOMIAL_END) * (1 - progress) ** scheduler.power + POLYNOMIAL_END
+            return (peak - POLYNOMIAL_END) * math.pow(1 - progress, scheduler.power) + POLYNOMIAL_END

@@ -104,7 +104,8 @@ def gradient_norm(parameters: list[torch.nn.Parameter]) -> Tensor:
     """Return the L2 norm of all gradients together, computed in float32, a scalar on the device."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch._foreach_norm(gradients, 2, dtype=torch.float32)
-    return torch.linalg.vector_norm(torch.stack(norms))
+    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return total
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -25,12 +25,14 @@ class Outputs:
     """Writes what the person came for, and tells each of it as an event.
 
     Attributes:
+        in_loop: whether steps follow, so that the phase after writing is "train" again.
         models: paths of the models saved on the way, oldest first; `save.keep_last` counts these.
     """
 
     job: Job
     run: RunDirectory
     events: EventWriter
+    in_loop: bool = False
     models: list[list[Path]] = field(default_factory=list)
 
     def save_model(self, name: str) -> list[Path]:
@@ -110,7 +112,8 @@ class Outputs:
     def _phase(self, name: str, total: int | None = None) -> Iterator[None]:
         self.events.emit("phase", name=name, total=total)
         yield
-        self.events.emit("phase", name="train", total=self.job.samples.total_steps)
+        if self.in_loop:
+            self.events.emit("phase", name="train", total=self.job.samples.total_steps)
 
 
 def _remove(path: Path) -> None:

@@ -92,9 +92,11 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
     if job.step == 0 and config.sample.before_training:
         outputs.draw_previews()
     events.emit("phase", name="train", total=job.samples.total_steps)
+    outputs.in_loop = True
     try:
         train(job, session.report, session.between_steps)
     finally:
+        outputs.in_loop = False
         job.loader.close()
     if session.stopped:
         return ExitCode.STOPPED, f"stopped at step {job.step} ({session.stopped}); it can be resumed", []
@@ -105,6 +107,7 @@ def _finish(config: Config, job: Job, outputs: Outputs) -> tuple[ExitCode, str, 
     paths = outputs.save_model(final_name(config.save.output_name))
     if config.sample.prompts:
         outputs.draw_previews()
+    outputs.events.emit("phase", name="done", total=None)
     return ExitCode.DONE, f"trained {job.step} steps", paths
 
 
