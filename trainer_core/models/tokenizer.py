@@ -1,0 +1,106 @@
+"""CLIP's byte-pair tokenizer, built from the merges that ship with the project; nothing is downloaded.
+
+The merges are those of OpenAI's CLIP (49,408 tokens), which Stable Diffusion 1.x and 2.x both use; the families
+differ only in the token that fills a short prompt.
+"""
+
+import lzma
+import pkgutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+BOS_TOKEN, EOS_TOKEN = "<|startoftext|>", "<|endoftext|>"
+BOS_ID, EOS_ID = 49406, 49407
+MAX_LENGTH = 77
+WORD_END = "</w>"
+WORD_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Token ids by token, and the merges in the order in which they apply."""
+
+    ids: dict[str, int]
+    merges: list[tuple[str, str]]
+
+
+def encode(texts: Iterable[str], max_length: int = MAX_LENGTH, *, pad_id: int = EOS_ID) -> list[list[int]]:
+    """Return each text as `max_length` token ids: BOS, the words (cut if too long), EOS, then `pad_id`."""
+    tokenizer = _tokenizer()
+    rows = []
+    for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False):
+        row = [BOS_ID, *encoding.ids[: max_length - 2], EOS_ID]
+        rows.append(row + [pad_id] * (max_length - len(row)))
+    return rows
+
+
+def count_tokens(text: str) -> int:
+    """Return the number of tokens of `text` without BOS and EOS; more than 75 are cut by `encode`."""
+    return len(_tokenizer().encode(text, add_special_tokens=False).ids)
+
+
+def split_word(word: str) -> list[str]:
+    """Return the tokens that `word` becomes, as readable text; `</w>` marks the end of a word."""
+    return list(_tokenizer().encode(word, add_special_tokens=False).tokens)
+
+
+def split_ids(word: str) -> list[int]:
+    """Return the ids of the tokens that `word` becomes."""
+    return list(_tokenizer().encode(word, add_special_tokens=False).ids)
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> Vocabulary:
+    """Return CLIP's vocabulary: 256 bytes, the same at the end of a word, one token per merge, BOS and EOS."""
+    data = pkgutil.get_data("trainer_core", "assets/clip_merges.txt.xz")
+    if data is None:
+        raise FileNotFoundError("trainer_core/assets/clip_merges.txt.xz")
+    lines = lzma.decompress(data).decode("utf-8").splitlines()
+    merges = [(left, right) for left, _, right in (line.partition(" ") for line in lines)]
+    letters = _byte_letters()
+    tokens = [*letters, *(letter + WORD_END for letter in letters)]
+    tokens += [left + right for left, right in merges]
+    tokens += [BOS_TOKEN, EOS_TOKEN]
+    return Vocabulary({token: index for index, token in enumerate(tokens)}, merges)
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> "Tokenizer":
+    """Build the tokenizer as transformers' CLIPTokenizer does (Unicode NFC, lower case, byte-level BPE)."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    words = vocabulary()
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocab=words.ids,
+            merges=words.merges,
+            continuing_subword_prefix="",
+            end_of_word_suffix=WORD_END,
+            fuse_unk=False,
+            unk_token=EOS_TOKEN,
+        )
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([BOS_TOKEN, EOS_TOKEN])
+    return tokenizer
+
+
+def _byte_letters() -> list[str]:
+    """Return the printable character that stands for each byte, in the order of CLIP's vocabulary (GPT-2's)."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(others))]
