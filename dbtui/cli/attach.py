@@ -154,7 +154,7 @@ def _print_table(summaries: "list[RunSummary]") -> None:
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for summary in summaries:
-        table.add_row(*(Text(cell, overflow="ellipsis") for cell in _cells(summary)))
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in _cells(summary)))
     Console(highlight=False).print(table)
 
 
@@ -164,7 +164,7 @@ def _cells(summary: "RunSummary") -> list[str]:
     state, status = summary.state, summary.status
     total = f"/{summary.total_steps}" if summary.total_steps else ""
     told = phase_words(state).split(" ")[0] if status == "running" else status
-    end = eta_words(state) if status == "running" else safe_text(state.ending.text, 60) if state.ending else ""
+    end = eta_words(state) if status == "running" else ""
     loss = f"loss {loss_text(state.smooth_loss)}" if state.smooth_loss is not None else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.changed))
     return [f"{_SIGNS[status]} {summary.run.name}", told, f"step {state.step}{total}", loss, end, when]

@@ -22,6 +22,7 @@ _TICK = 0.25
 _DATA_EVERY = 1.0
 _NOTE_STAYS = 8.0
 _KEYS = "p preview now · s save now · x stop and save · d detach"
+_SHORT_KEYS = "p preview · s save · x stop · d detach"
 _STOPPING = "stopping: the trainer ends its step and saves · Ctrl-C again leaves it to that"
 
 
@@ -90,7 +91,7 @@ class Dashboard:
     def _show(self, live: Live, shown: str) -> str:
         """Draw the picture if anything in it changed; return what it shows."""
         width, height = self._console.size
-        lines = draw(self._follower.state, self._facts, width, height, self._moment())
+        lines = draw(self._follower.state, self._facts, width, height, self._moment(width))
         for line in lines:
             line.no_wrap, line.overflow = True, "crop"
         picture = f"{width}x{height}\n" + "\n".join(line.plain for line in lines)
@@ -98,11 +99,11 @@ class Dashboard:
             live.update(Group(*lines), refresh=True)
         return picture
 
-    def _moment(self) -> Moment:
+    def _moment(self, width: int) -> Moment:
         note = self._note if time.monotonic() < self._note_until else ""
         if self._is_stopping:
             note = _STOPPING
-        return Moment(silence=self._follower.silence, note=note, keys=_KEYS)
+        return Moment(silence=self._follower.silence, note=note, keys=_KEYS if width > len(_KEYS) else _SHORT_KEYS)
 
     def _on_signals(self, signals: list[signal.Signals]) -> Leaving | None:
         for number in signals:

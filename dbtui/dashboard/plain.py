@@ -31,7 +31,7 @@ class PlainLines:
     def _tell(self, event: Event, phase_before: str) -> list[str]:
         kind, state = event.get("kind"), self.state
         if kind == "phase" and state.phase != phase_before:
-            self._told = float("-inf")
+            self._told = float("-inf") if state.phase == "train" else _mono(event)
             total = f" ({state.total})" if state.total and state.phase != "train" else ""
             return [PHASES.get(state.phase, safe_text(state.phase)) + total]
         if kind == "step" and (self._is_time(event) or state.step == state.total_steps):
@@ -46,12 +46,16 @@ class PlainLines:
         return []
 
     def _is_time(self, event: Event) -> bool:
-        mono = event.get("mono")
-        now = float(mono) if isinstance(mono, int | float) else 0.0
+        now = _mono(event)
         if 0 <= now - self._told < self._interval:
             return False
         self._told = now
         return True
+
+
+def _mono(event: Event) -> float:
+    mono = event.get("mono")
+    return float(mono) if isinstance(mono, int | float) else 0.0
 
 
 def _step_line(state: RunState) -> str:

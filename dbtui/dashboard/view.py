@@ -77,7 +77,7 @@ def _bar(state: RunState, width: int) -> Text:
     bar = Text("━" * int(filled), "cyan")
     if filled - int(filled) >= 0.5:
         bar.append("╸", "cyan")
-    bar.append("━" * (room - len(bar)), "bright_black")
+    bar.append("─" * (room - len(bar)), "bright_black")
     return bar.append(f" {count}")
 
 

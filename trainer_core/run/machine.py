@@ -87,6 +87,8 @@ def _first_visible() -> str:
 
 
 def _find_device(nvml: Any, device: str) -> Any:
+    if device in {"", "-1"}:
+        raise ValueError("CUDA_VISIBLE_DEVICES hides every device")
     if device.isdecimal():
         return nvml.nvmlDeviceGetHandleByIndex(int(device))
     return nvml.nvmlDeviceGetHandleByUUID(device)

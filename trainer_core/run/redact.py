@@ -10,11 +10,11 @@ _TOKEN_SHAPES = re.compile(
     r"|github_pat_\w{16,}|glpat-[\w-]{16,}|AKIA[A-Z0-9]{12,}|xox[abprs]-[\w-]{10,}|ey[A-Za-z0-9_-]{10,}\.ey[\w.-]{10,})"
 )
 _SECRET_WORD = r"(?:token|secret|password|passwd|api[_-]?key|access[_-]?key|credentials?)"
-_ASSIGNED = re.compile(rf"(?i)\b([\w-]*{_SECRET_WORD}[\w-]*\s*[=:]\s*)([^\s&,;\"']+)")
+_ASSIGNED = re.compile(rf"(?i)\b((?:[\w-]*[_-])?{_SECRET_WORD}\s*[=:]\s*)([^\s&,;\"']{{6,}})")
 _URL_LOGIN = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+(?=@)")
 _SECRET_NAME = re.compile(rf"(?i){_SECRET_WORD}|_pat$|_key$")
 _NOT_SECRET_NAME = re.compile(r"(?i)^(?:hf_hub_disable_implicit_token|tokenizers_\w+)$")
-_SECRET_OPTION = re.compile(rf"(?i)--?[\w-]*{_SECRET_WORD}[\w-]*")
+_SECRET_OPTION = re.compile(rf"(?i)--?(?:[\w-]*[_-])?{_SECRET_WORD}")
 _SHORTEST_SECRET = 8
 
 
