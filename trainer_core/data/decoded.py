@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 import PIL
-import platformdirs
 
 from trainer_core.data.images import BadPictureError, load_picture
 
@@ -20,7 +19,11 @@ Key = tuple[str, int, int]
 
 def cache_folder() -> Path:
     """The folder for what can be computed again: `DBTUI_CACHE_DIR`, or the user's cache folder."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("dbtui"))
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("dbtui"))
 
 
 class DecodedStore:

@@ -44,26 +44,30 @@ def find_sources(dataset: Dataset, concepts: Sequence[Concept]) -> Sources:
         text = "is not set. Name the folder of training pictures there, or in a [[concept]] as instance_dir"
         found.fault(Path("dataset.train_dir"), text)
     if dataset.train_dir is not None:
-        _add_layout(Path(dataset.train_dir).expanduser(), "train", found)
+        _add_layout(as_path(dataset.train_dir), "train", found)
     if dataset.reg_dir is not None:
-        _add_layout(Path(dataset.reg_dir).expanduser(), "class", found)
+        _add_layout(as_path(dataset.reg_dir), "class", found)
     for number, concept in enumerate(concepts, start=1):
         _add_concept(number, concept, found)
     _check_twice(found)
     return found
 
 
+def as_path(named: str) -> Path:
+    """The folder that a setting names; an unknown `~user` stays as it is and so does not exist."""
+    return Path(os.path.expanduser(named))  # noqa: PTH111 - Path.expanduser raises there
+
+
 def look_into(folder: Path, found: Sources) -> Listing | None:
     """List `folder`; None, with a fault, if that is not possible."""
-    if not folder.exists():
+    try:
+        return list_folder(folder)
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
         found.fault(folder, "does not exist. Check the path (relative ones start at the current directory)")
-    elif not folder.is_dir():
+    except NotADirectoryError:
         found.fault(folder, "is a file, not a folder. Name the folder that it lies in")
-    else:
-        try:
-            return list_folder(folder)
-        except OSError as error:
-            found.fault(folder, f"cannot be read ({error.strerror or error}). Check its permissions")
+    except OSError as error:
+        found.fault(folder, f"cannot be read ({error.strerror or error}). Check the path and its permissions")
     return None
 
 
@@ -177,7 +181,7 @@ def _add_concept(number: int, concept: Concept, found: Sources) -> None:
 
 def _add_named(folder: str, kind: Kind, concept: Concept, class_name: str, prompt: str, found: Sources) -> None:
     source = Source(
-        path=Path(folder).expanduser(),
+        path=as_path(folder),
         kind=kind,
         repeats=concept.repeats if kind == "train" else 1,
         identifier=concept.identifier if kind == "train" else None,

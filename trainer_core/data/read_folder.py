@@ -9,6 +9,7 @@ from trainer_core.config.schema import Dataset
 from trainer_core.data.buckets import fit_picture
 from trainer_core.data.captions import DEFAULT_EXTENSIONS, CaptionError, index_captions, read_caption
 from trainer_core.data.dataset import Fault, Picture, PictureFolder, Size
+from trainer_core.data.folder_names import EXAMPLES, FolderName, parse_folder_name
 from trainer_core.data.folders import Source
 from trainer_core.data.images import Header
 from trainer_core.data.listing import UNREAD_FORMATS, Listing, counted, remark, stem_key
@@ -52,7 +53,7 @@ def read_folder(
         bad_images=[Fault(path=path, text=text) for path, text in sorted(bad.items())],
     )
     if not pictures:
-        result.faults.append(Fault(path=source.path, text=_why_none(len(bad))))
+        result.faults.append(Fault(path=source.path, text=_why_none(source, listing, len(bad))))
     remarks = [
         *_about_names(source),
         *_about_entries(listing, pictures),
@@ -67,9 +68,12 @@ def read_folder(
 _CONVERT = "Convert it to PNG or JPEG, or remove it"
 
 
-def _why_none(bad: int) -> str:
+def _why_none(source: Source, listing: Listing, bad: int) -> str:
     if bad:
         return f"has no usable picture ({bad} cannot be used). Put pictures into it, or remove the folder"
+    if any(isinstance(parse_folder_name(folder.name, source.kind), FolderName) for folder in listing.folders):
+        setting = "train_dir" if source.kind == "train" else "reg_dir"
+        return f'holds folders named like "{EXAMPLES[source.kind]}". Name it as dataset.{setting} instead'
     return "holds no pictures (PNG, JPEG, WebP, BMP, GIF, AVIF). Put some into it, or remove the folder"
 
 

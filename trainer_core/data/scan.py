@@ -10,9 +10,10 @@ from trainer_core.data.balance import unmatched_class_folders
 from trainer_core.data.captions import extensions_of
 from trainer_core.data.dataset import Fault, PictureFolder, Scan
 from trainer_core.data.decoded import DecodedStore, cache_folder
+from trainer_core.data.duplicates import find_copies
 from trainer_core.data.folders import Source, find_sources, look_into
 from trainer_core.data.images import BadPictureError, Header, probe, quiet_pillow
-from trainer_core.data.listing import Listing
+from trainer_core.data.listing import Listing, remark
 from trainer_core.data.read_folder import read_folder
 from trainer_core.errors import ExitCode, UserError
 
@@ -34,13 +35,18 @@ def scan_dataset(
         dataset: where the pictures are and how captions are found.
         concepts: further folders, with any name.
         deep: decode every picture, instead of checking headers, lengths and trailers; remembered across calls.
+            Exact copies are looked for as well.
         workers: threads that read pictures.
         progress: called from this thread with the number of pictures examined and of all.
     """
     sources = find_sources(dataset, concepts)
     listings = [(source, listing) for source in sources.folders if (listing := look_into(source.path, sources))]
-    paths = dict.fromkeys(path for _, listing in listings for path in listing.pictures)
-    examined = _examine(list(paths), deep, workers, progress)
+    paths = list(dict.fromkeys(path for _, listing in listings for path in listing.pictures))
+    with quiet_pillow(), ThreadPoolExecutor(workers) as pool:
+        examined = _examine(paths, pool, deep, progress)
+        if deep:
+            good = [path for path, result in examined.items() if isinstance(result, Header)]
+            sources.notes += remark("exact copies of others, which therefore count more", find_copies(good, pool))
     return _assemble(dataset, listings, examined, sources.faults, sources.notes)
 
 
@@ -55,19 +61,22 @@ def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:
         raise UserError([f"{fault.path}: {fault.text}" for fault in faults], ExitCode.DATASET)
 
 
-def _examine(paths: list[Path], deep: bool, workers: int, progress: Callable[[int, int], None] | None) -> Examined:
+def _examine(
+    paths: list[Path], pool: ThreadPoolExecutor, deep: bool, progress: Callable[[int, int], None] | None
+) -> Examined:
     store = DecodedStore(cache_folder()) if deep else None
     examined: Examined = {}
-    with quiet_pillow(), ThreadPoolExecutor(workers) as pool:
-        try:
-            for path, result in zip(paths, pool.map(lambda path: _examine_one(path, store), paths), strict=True):
-                examined[path] = result
-                if progress is not None:
-                    progress(len(examined), len(paths))
-        finally:
-            pool.shutdown(cancel_futures=True)
-            if store is not None:
-                store.save()
+    try:
+        for path, result in zip(paths, pool.map(lambda path: _examine_one(path, store), paths), strict=True):
+            examined[path] = result
+            if progress is not None:
+                progress(len(examined), len(paths))
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    finally:
+        if store is not None:
+            store.save()
     return examined
 
 

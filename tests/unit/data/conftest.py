@@ -38,7 +38,7 @@ def encode() -> Callable[..., bytes]:
 def save_pictures(encode: Callable[..., bytes]) -> SavePictures:
     """Fill a folder with `count` pictures named 0.jpg, 1.jpg, ..."""
 
-    def save(folder: Path, count: int, size: tuple[int, int] = (64, 48)) -> Path:
+    def save(folder: Path, count: int, size: tuple[int, int] = (96, 72)) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(count):
             (folder / f"{number}.jpg").write_bytes(encode(size=size))
