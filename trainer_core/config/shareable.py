@@ -14,7 +14,7 @@ _SECRETS = (
     ("an API key", re.compile(r"\b(sk-[A-Za-z0-9_-]{20,}|AKIA[A-Z0-9]{16})")),
     ("a password in an address", re.compile(r"://[^/\s:@]+:[^/\s@]+@")),
 )
-_COMMIT = re.compile(r"""\s*revision\s*=\s*["'][0-9a-f]{40}["']""")
+_COMMIT = re.compile(r"""\brevision\s*=\s*["'][0-9a-f]{40}["']""")
 _PLACES = (
     ("an absolute path", re.compile(r"(?<![\w.:/])/[\w.-]+/\S*|^/\w|(?<!\w)[A-Za-z]:[\\/]|^\\\\\w")),
     ("a path that leads out of its folder", re.compile(r"(?<![\w.])\.\.[\\/]")),

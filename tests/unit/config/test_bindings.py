@@ -1,0 +1,85 @@
+"""The command line binds a configuration to one machine."""
+
+import pytest
+
+from trainer_core.config.bindings import bind, require_bindings
+from trainer_core.config.reader import parse_config
+from trainer_core.config.schema import Config
+from trainer_core.errors import ExitCode, UserError
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(call, *arguments, **options) -> str:
+    with pytest.raises(UserError) as caught:
+        call(*arguments, **options)
+    assert caught.value.code is ExitCode.CONFIG
+    return "\n".join(caught.value.problems)
+
+
+def test_a_plain_folder_becomes_a_concept(here):
+    config = bind(
+        Config(), model="m.ckpt", data="frogs", reg="reg", identifier="sls", class_="frog", output_name="f"
+    )
+    (concept,) = config.concept
+    assert (concept.identifier, concept.class_) == ("sls", "frog")
+    assert (concept.instance_dir, concept.class_dir) == (str(here / "frogs"), str(here / "reg"))
+    assert (config.dataset.train_dir, config.dataset.reg_dir) == (None, None)
+    assert (config.model.base, config.save.output_name) == (str(here / "m.ckpt"), "f")
+    require_bindings(config)
+
+
+def test_without_names_it_is_the_folder_of_folders(here):
+    config = bind(Config(), model="owner/name", data="train", reg="reg", output_dir="out")
+    assert (config.dataset.train_dir, config.dataset.reg_dir) == (str(here / "train"), str(here / "reg"))
+    assert config.model.base == "owner/name"
+    assert config.save.output_dir == str(here / "out")
+    require_bindings(config)
+
+
+def test_the_one_concept_of_a_preset_is_bound(here):
+    text = 'schema = 1\n[[concept]]\nclass = "frog"\nrepeats = 20\ninstance_prompt = "a sls frog"\n'
+    (concept,) = bind(parse_config(text, "x"), data="frogs", identifier="sls").concept
+    assert (concept.repeats, concept.identifier, concept.class_) == (20, "sls", "frog")
+    assert concept.instance_dir == str(here / "frogs")
+
+
+def test_names_can_be_changed_alone(here):
+    config = bind(Config(), data="frogs", identifier="sls", class_="frog")
+    (concept,) = bind(config, identifier="cpc").concept
+    assert (concept.identifier, concept.instance_dir) == ("cpc", str(here / "frogs"))
+
+
+def test_nothing_given_changes_nothing():
+    config = Config.model_validate({"dataset": {"train_dir": "/a", "reg_dir": "/b"}, "save": {"output_name": "x"}})
+    assert bind(config) == config
+
+
+def test_what_is_missing_is_told_at_once_with_its_option():
+    text = told(require_bindings, Config.model_validate({"sample": {"every_n_steps": 5, "before_training": True}}))
+    assert len(text.splitlines()) == 4
+    for word in ("--model", "--data", "sample.every_n_steps", "sample.before_training"):
+        assert word in text
+    assert "[[concept]] number 1" in told(require_bindings, Config.model_validate({"concept": [{}]}))
+
+
+def test_options_that_do_not_go_together(here):
+    assert "--data" in told(bind, Config(), identifier="sls")
+    two = Config.model_validate({"concept": [{}, {}]})
+    assert "several [[concept]]" in told(bind, two, data="x")
+    (here / "train/20_sls frog").mkdir(parents=True)
+    assert "20_sls frog" in told(bind, Config(), data="train", identifier="sls")
+    bind(Config(), data="train/20_sls frog", identifier="sls")
+
+
+def test_values_that_cannot_be():
+    assert "save.output_name must be" in told(bind, Config(), output_name="../x")
+    assert "save.output_name must be" in told(bind, Config(), output_name="..")
+    assert "not UTF-8" in told(bind, Config(), data="\udcff")
+    assert "NUL" in told(bind, Config(), model="a\0")
+    assert "environment variable" in told(bind, Config(), data="$PICTURES")
+    assert "concept.class" in told(bind, Config(), data="x", identifier="sls", class_="")

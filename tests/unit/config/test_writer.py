@@ -1,0 +1,115 @@
+"""What is written reads back as the same configuration, whatever it holds."""
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer_core.config.fields import FieldInfo, TableInfo, ValueInfo, all_fields, root
+from trainer_core.config.merge import failing_condition
+from trainer_core.config.reader import parse_config
+from trainer_core.config.schema import Config
+from trainer_core.config.writer import dump_config
+from trainer_core.errors import UserError
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
+
+
+def values(value: ValueInfo) -> st.SearchStrategy[Any]:
+    if value.kind == "choice":
+        return st.sampled_from(value.choices)
+    if value.kind == "true/false":
+        return st.booleans()
+    if value.kind == "list":
+        return st.tuples(*(values(item) for item in value.items))
+    if value.kind == "whole number":
+        step = int(value.multiple_of or 1)
+        return st.integers(int(value.ge) // step, int(value.le) // step).map(lambda number: number * step)
+    if value.kind == "number":
+        low, high = value.ge if value.gt is None else value.gt, value.le or value.lt
+        return st.floats(low, high, exclude_min=value.gt is not None, exclude_max=value.lt is not None)
+    return st.from_regex(value.pattern, fullmatch=True) if value.pattern else TEXT
+
+
+def settings_of_field(field: FieldInfo) -> st.SearchStrategy[Any]:
+    if field.path:
+        return TEXT.map(lambda text: "/" + text.replace("/", "").replace(".", "").replace("$", ""))
+    return values(field.value)
+
+
+def tables(table: TableInfo) -> st.SearchStrategy[dict[str, Any]]:
+    required = {field.name: settings_of_field(field) for field in table.fields if field.required}
+    optional = {field.name: settings_of_field(field) for field in table.fields if not field.required}
+    for below in table.tables:
+        inner = tables(below)
+        optional[below.name] = st.lists(inner, max_size=2) if below.is_list else inner
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+def obey_rules(tables: dict[str, Any]) -> None:
+    """Take out what the reader's rules would refuse."""
+    dataset, train, save = (tables.get(name, {}) for name in ("dataset", "train", "save"))
+    if dataset.get("bucket", {}).get("enable"):
+        for holder, name in (
+            (dataset, "resolution"),
+            (dataset["bucket"], "min_reso"),
+            (dataset["bucket"], "max_reso"),
+        ):
+            holder.pop(name, None)
+    if "epochs" in train:
+        train.pop("max_steps", None)
+    if not save.keys() & {"every_n_steps", "every_n_epochs"}:
+        save.pop("keep_last", None)
+    tables.get("model", {}).pop("revision", None)
+    for field in all_fields().values():
+        holder = tables
+        for part in field.key.split(".")[:-1]:
+            holder = holder.get(part, {}) if isinstance(holder, dict) else {}
+        if field.name in holder and failing_condition(field, tables):
+            del holder[field.name]
+
+
+@given(tables(root()), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_a_round_trip_changes_nothing(tables, comments):
+    obey_rules(tables)
+    config = Config.model_validate({"schema": 1, **tables})
+    assert parse_config(dump_config(config, comments=comments), "run.toml") == config
+
+
+def test_what_is_unset_or_unused_is_left_out():
+    text = dump_config(Config(), comments=False)
+    written = tomllib.loads(text)
+    assert "warmup_steps" not in written["scheduler"]
+    assert "max_steps" not in written["train"]
+    assert "concept" not in written
+    assert written["optimizer"]["learning_rate"] == 1e-6
+    assert "#" not in text
+
+
+def test_the_order_is_that_of_the_schema_and_comments_give_help_and_unit():
+    text = dump_config(Config())
+    headers = [line for line in text.splitlines() if line.startswith("[")]
+    assert headers[0] == "[model]"
+    assert headers[-1] == "[save]"
+    assert "workers = 4  # Threads that read and decode pictures (threads)." in text
+    assert max(len(line) for line in text.splitlines()) <= 115
+
+
+def test_invisible_characters_are_written_as_escapes():
+    config = parse_config('schema = 1\n[preset]\ntitle = "a\\u202eb\\u200b\\U000e0001\\u001b"\n', "x")
+    text = dump_config(config)
+    assert text.isascii()
+    assert parse_config(text, "x") == config
+
+
+def test_the_class_is_written_by_its_name_in_the_file():
+    text = dump_config(Config.model_validate({"concept": [{"class": "frog"}, {"class": "dog"}]}))
+    assert [concept["class"] for concept in tomllib.loads(text)["concept"]] == ["frog", "dog"]
+
+
+def test_a_name_of_python_is_no_name_of_the_file():
+    with pytest.raises(UserError, match=r"concept\.class_ .* is not a setting \(did you mean class\?\)"):
+        parse_config('schema = 1\n[[concept]]\nclass_ = "frog"\n', "x")
