@@ -71,7 +71,7 @@ def report_data(scan: Scan, dataset: Dataset) -> dict[str, Any]:
 
 def _folders(scan: Scan) -> Table:
     table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True, overflow="ellipsis", min_width=12)
+    table.add_column(overflow="fold")
     for justify in ("right", "left", "right", "left", "right"):
         table.add_column(justify=justify, no_wrap=True)
     table.add_column(overflow="fold")

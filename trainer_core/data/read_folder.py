@@ -15,6 +15,8 @@ from trainer_core.data.images import Header
 from trainer_core.data.listing import UNREAD_FORMATS, Listing, counted, remark, stem_key
 from trainer_core.errors import UserError
 
+_CONVERT = "Convert it to PNG or JPEG, or remove it"
+
 
 @dataclass(slots=True, kw_only=True)
 class FolderResult:
@@ -63,9 +65,6 @@ def read_folder(
     ]
     result.notes = [f"{source.path}: {remark}" for remark in remarks]
     return result
-
-
-_CONVERT = "Convert it to PNG or JPEG, or remove it"
 
 
 def _why_none(source: Source, listing: Listing, bad: int) -> str:

@@ -1,12 +1,14 @@
 """One of each bad file in one folder: one report that names every file once, with its reason."""
 
 import os
+import random
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from trainer_core.data import decoded
-from trainer_core.data.images import BadPictureError, load_picture
+from trainer_core.data.images import BadPictureError, load_picture, probe, quiet_pillow
 from trainer_core.data.scan import raise_for_faults
 from trainer_core.errors import ExitCode, UserError
 
@@ -95,3 +97,28 @@ def test_a_memory_that_cannot_be_written_stops_nothing(tmp_path, save_pictures, 
     (tmp_path / "file").touch()
     monkeypatch.setenv("DBTUI_CACHE_DIR", str(tmp_path / "file" / "below"))
     assert len(scan(tmp_path / "t", deep=True).train[0].pictures) == 1
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF"])
+def test_random_damage_is_a_reason_or_a_picture_and_never_another_error(tmp_path, encode, form):
+    chance = random.Random(form)
+    data = encode(form, image=Image.effect_noise((70, 50), 80).convert("RGB"))
+    path = tmp_path / "a.jpg"
+    readable = 0
+    with quiet_pillow():
+        for _ in range(150):
+            damaged = bytearray(data[: chance.choice([len(data), chance.randrange(len(data))])])
+            for _ in range(chance.choice([1, 3, 30])):
+                if damaged:
+                    damaged[chance.randrange(min(len(damaged), chance.choice([64, len(damaged)])))] = (
+                        chance.randrange(256)
+                    )
+            path.write_bytes(damaged)
+            try:
+                header, picture = probe(path), load_picture(path)
+            except BadPictureError:
+                continue
+            readable += 1
+            assert header.size == picture.size
+            assert picture.mode == "RGB"
+    assert readable < 150
