@@ -12,7 +12,8 @@ from trainer_core.config.fields import FieldInfo, TableInfo, root
 from trainer_core.config.merge import failing_condition
 from trainer_core.config.schema import Config
 
-_WIDTH = 100
+_WIDTH = 79
+"""Columns that a line with its comment may take; a terminal over SSH often has 80."""
 _INVISIBLE = {"Cf", "Zl", "Zp"}
 """Unicode categories that TOML allows as they are and that can hide text, bidirectional overrides among them."""
 
@@ -73,7 +74,9 @@ def _settings(table: TableInfo, model: BaseModel, everything: dict[str, Any], co
 
 
 def _help(field: FieldInfo) -> str:
-    return f"{field.help.removesuffix('.')} ({field.unit})." if field.unit else field.help
+    if not field.unit or field.unit in field.help.lower():
+        return field.help
+    return f"{field.help.removesuffix('.')} ({field.unit})."
 
 
 def _comment(text: str) -> list[str]:

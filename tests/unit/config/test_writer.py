@@ -94,8 +94,9 @@ def test_the_order_is_that_of_the_schema_and_comments_give_help_and_unit():
     headers = [line for line in text.splitlines() if line.startswith("[")]
     assert headers[0] == "[model]"
     assert headers[-1] == "[save]"
-    assert "workers = 4  # Threads that read and decode pictures (threads)." in text
-    assert max(len(line) for line in text.splitlines()) <= 115
+    assert "workers = 4  # Threads that read and decode pictures." in text
+    assert "gradient_accumulation = 1  # Forward passes that make one optimizer step." in text
+    assert max(len(line) for line in text.splitlines()) < 80
 
 
 def test_invisible_characters_are_written_as_escapes():
