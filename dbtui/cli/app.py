@@ -11,9 +11,13 @@ import typer
 
 from dbtui import __version__
 from dbtui.cli import attach as attached
+from dbtui.cli.bundle import bundle
+from dbtui.cli.convert import convert
+from dbtui.cli.demo import demo
 from dbtui.cli.preset import app as preset_app
 from dbtui.cli.run import run as run_command
 from dbtui.cli.scan import scan
+from dbtui.cli.token import token
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
@@ -84,3 +88,7 @@ app.add_typer(preset_app, name="preset")
 app.command("run")(run_command)
 for _command in (attached.runs, attached.attach, attached.stop, attached.save, attached.sample, attached.log):
     app.command(_command.__name__)(_command)
+app.command("bundle")(bundle)
+app.command("demo")(demo)
+app.command("token")(token)
+app.command("convert")(convert)

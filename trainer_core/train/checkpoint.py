@@ -78,7 +78,7 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     state = json.loads((path / "state.json").read_text(encoding="utf-8"))
     if state["format"] > FORMAT:
         raise UserError(
-            f"{safe_text(path)} was written by dbtui {safe_text(state['version'])}, which is newer: upgrade dbtui.",
+            f"{safe_text(path)} was written by dbtui {safe_text(state['version'])}, which is newer: upgrade.",
             ExitCode.RESUME,
         )
     tensors = load_file(path / "optimizer.safetensors", device=str(device))

@@ -10,6 +10,7 @@ from trainer_core.models.quiet import quiet_imports
 
 Prediction = Literal["epsilon", "v"]
 
+
 @dataclass(frozen=True, slots=True)
 class NoiseSchedule:
     """The diffusion process that the model was trained with (DDPM, Ho et al. 2020), T timesteps.

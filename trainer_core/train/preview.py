@@ -13,6 +13,7 @@ from trainer_core.data.dataset import Size
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.run.atomic import staged
 
+
 @torch.no_grad()
 def draw(
     model: Any,

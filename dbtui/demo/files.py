@@ -1,0 +1,25 @@
+"""What the demo writes before it trains: pictures in the real layout, a tiny model, and a run file."""
+
+from importlib import resources
+from pathlib import Path
+
+from dbtui.demo.drawing import write_frogs
+
+SUBJECT_PICTURES = 6
+CLASS_PICTURES = 24
+
+
+def write_demo_files(folder: Path) -> Path:
+    """Write everything into `folder` and return the run file; what an earlier demo wrote is written again."""
+    from trainer_core.models.quiet import quiet_imports
+
+    quiet_imports()
+    from trainer_core.models.save import save_model
+    from trainer_core.models.tiny import build_tiny
+
+    write_frogs(folder / "train" / "4_sls frog", SUBJECT_PICTURES, subject=True)
+    write_frogs(folder / "reg" / "1_frog", CLASS_PICTURES, subject=False)
+    save_model(build_tiny(), folder / "tiny-sd1", format="safetensors", precision="float", metadata={})
+    run_file = folder / "demo.toml"
+    run_file.write_bytes((resources.files("dbtui.demo") / "demo.toml").read_bytes())
+    return run_file
