@@ -140,7 +140,7 @@ def _offline_error(repo_id: str, revision: str | None, error: Exception) -> User
     return _error(
         repo_id,
         f"not complete in the Hub's cache, and the Hub cannot be reached ({without_token(error)}). Where "
-        f"there is a network, run `{safe_text(command)}` (HF_HUB_OFFLINE unset), or download a model file and name that",
+        f"there is a network, run `{safe_text(command)}` (HF_HUB_OFFLINE unset), or name a model file instead",
     )
 
 

@@ -74,7 +74,7 @@ def sniff(base: str, *, family: str = "auto", prediction: str = "auto") -> Model
     elif HUB_ID.fullmatch(base) and path.suffix not in {".safetensors", *CKPT_SUFFIXES} and not path.exists():
         info = ModelInfo(base, None, "diffusers", None, None, "")
     else:
-        raise _model_error(path, "there is no such file or folder; check model.base")
+        raise _model_error(path, "there is no such file or folder; check the path")
     return overrule(info, family, prediction)
 
 

@@ -45,8 +45,8 @@ def count_tokens(text: str) -> int:
 
 
 def split_word(word: str) -> list[str]:
-    """Return the tokens that `word` becomes, as readable text; `</w>` marks the end of a word."""
-    return list(_tokenizer().encode(word, add_special_tokens=False).tokens)
+    r"""Return the tokens that `word` becomes, as text; `</w>` ends a word, `\xNN` is part of a character."""
+    return [_readable(token) for token in _tokenizer().encode(word, add_special_tokens=False).tokens]
 
 
 def split_ids(word: str) -> list[int]:
@@ -99,8 +99,20 @@ def _tokenizer() -> "Tokenizer":
     return tokenizer
 
 
-def _byte_letters() -> list[str]:
-    """Return the printable character that stands for each byte, in the order of CLIP's vocabulary (GPT-2's)."""
+def _readable(token: str) -> str:
+    word = token.removesuffix(WORD_END)
+    byte_of = {letter: byte for byte, letter in zip(_byte_order(), _byte_letters(), strict=True)}
+    return bytes(byte_of[letter] for letter in word).decode("utf-8", "backslashreplace") + token[len(word) :]
+
+
+def _byte_order() -> list[int]:
+    """Return the 256 bytes in the order of CLIP's vocabulary (GPT-2's): the printable ones of Latin-1 first."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(others))]
+    return printable + [byte for byte in range(256) if byte not in printable]
+
+
+def _byte_letters() -> list[str]:
+    """Return the printable character that stands for each byte of `_byte_order`."""
+    unprintable = 256 - (94 + 12 + 82)
+    printable = [chr(byte) for byte in _byte_order()[:-unprintable]]
+    return printable + [chr(256 + index) for index in range(unprintable)]

@@ -26,10 +26,10 @@ def find_vae(vae: str, progress: Callable[[str], None], stack: ExitStack) -> Slo
     elif path.is_file():
         files = [path]
     else:
-        raise _error(path, "there is no such file or folder; check model.vae")
+        raise _error(path, "there is no such file or folder; check the path of the VAE")
     slots = vae_source([as_safetensors(file, stack) for file in files])
     if not slots:
-        raise _error(path, "it holds no VAE; check model.vae")
+        raise _error(path, "it holds no VAE; name another file or folder")
     return slots
 
 

@@ -1,0 +1,42 @@
+"""`dbtui token`: how CLIP splits a word, whether it serves as an identifier, and rare words to use instead."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+
+def token(
+    words: Annotated[list[str], typer.Argument(help="Words to try as the identifier.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Show how CLIP splits words, and whether each serves as an identifier."""
+    from dbtui.cli.output import print_json
+    from trainer_core.models.identifier import judge, rare_words
+
+    reports = [judge(word) for word in words]
+    suggestions = rare_words()
+    if as_json:
+        print_json({"words": [asdict(report) for report in reports], "suggestions": suggestions})
+        return
+    _print_reports(reports, suggestions)
+
+
+def _print_reports(reports: list, suggestions: list[str]) -> None:  # type: ignore[type-arg]
+    from rich.console import Console
+    from rich.text import Text
+
+    from trainer_core.text import safe_text
+
+    colours = {"good": "green", "usable": "yellow", "poor": "red"}
+    console = Console(highlight=False)
+    for report in reports:
+        line = Text.assemble((safe_text(report.word) or '""', "bold"), "  ")
+        pieces = [f"{safe_text(piece)} ({index})" for piece, index in zip(report.tokens, report.ids, strict=True)]
+        line.append("  ".join(pieces) or "no tokens", style="cyan")
+        console.print(line)
+        console.print(
+            Text.assemble("  ", (report.verdict, colours[report.verdict]), ": ", "; ".join(report.reasons))
+        )
+    if any(report.verdict != "good" for report in reports):
+        console.print(Text(f"\nRare words of one token: {' '.join(suggestions[:24])}", style="dim"))
