@@ -21,7 +21,7 @@ from trainer_core.run.control import CommandKind, append_command
 _TICK = 0.25
 _DATA_EVERY = 1.0
 _NOTE_STAYS = 8.0
-_KEYS = "p preview now · s save now · x stop and save · d detach"
+KEYS = "p preview now · s save now · x stop and save · d detach"
 _SHORT_KEYS = "p preview · s save · x stop · d detach"
 _STOPPING = "stopping: the trainer ends its step and saves · Ctrl-C again leaves it to that"
 
@@ -103,7 +103,7 @@ class Dashboard:
         note = self._note if time.monotonic() < self._note_until else ""
         if self._is_stopping:
             note = _STOPPING
-        return Moment(silence=self._follower.silence, note=note, keys=_KEYS if width > len(_KEYS) else _SHORT_KEYS)
+        return Moment(silence=self._follower.silence, note=note, keys=KEYS if width > len(KEYS) else _SHORT_KEYS)
 
     def _on_signals(self, signals: list[signal.Signals]) -> Leaving | None:
         for number in signals:

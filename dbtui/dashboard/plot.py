@@ -56,7 +56,11 @@ def _labels(low: float, high: float, rows: int) -> list[str]:
     step = (high - low) / rows
     values = {row: high - step * (row + 0.5) for row in {0, rows // 2, rows - 1}}
     digits = next((n for n in range(2, 7) if step * rows > 4 * 10.0**-n), 6)
-    return [f"{values[row]:.{digits}f}" if row in values else "" for row in range(rows)]
+    return [_label(values[row], digits) if row in values else "" for row in range(rows)]
+
+
+def _label(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.1e}"
 
 
 def _sample(points: Sequence[Point], columns: int, end: float) -> list[float | None]:

@@ -10,6 +10,8 @@ from dbtui.dashboard.pace import Pace
 
 Event = dict[str, Any]
 _LONGEST_TEXT = 2000
+_LARGEST = 1e15
+"""No count, size or time of a run reaches it; larger numbers are taken for garbage."""
 
 
 @dataclass(frozen=True)
@@ -236,12 +238,14 @@ def _tell(state: RunState, kind: str, text: str) -> None:
 
 def _number(event: Event, name: str) -> float | None:
     value = event.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < _LARGEST else None
 
 
 def _count_or_none(event: Event, name: str) -> int | None:
     value = event.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST else None
 
 
 def _count(event: Event, name: str) -> int:

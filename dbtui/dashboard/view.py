@@ -43,7 +43,7 @@ def draw(state: RunState, facts: RunFacts, width: int, height: int, moment: Mome
     preview = _preview(state, width) if room >= 14 else []
     body = _body(state, facts, width, room - len(news) - len(preview))
     padding = [Text()] * (room - len(body) - len(preview) - len(news))
-    return (top + body + preview + news + padding + bottom)[:height]
+    return [_cut(line, width) for line in (top + body + preview + news + padding + bottom)[:height]]
 
 
 def _header(state: RunState, facts: RunFacts, width: int, moment: Moment) -> Text:

@@ -3,6 +3,10 @@
 import time
 
 from dbtui.dashboard.state import RunState
+from trainer_core.text import safe_text
+
+_LAST_TIME = 2**36
+"""Far beyond any date; what lies beyond may be more than the system can tell."""
 
 PHASES = {
     "": "starting",
@@ -18,7 +22,7 @@ PHASES = {
 
 def phase_words(state: RunState) -> str:
     """Say what goes on: "training 26%"."""
-    words = PHASES.get(state.phase, state.phase)
+    words = PHASES.get(state.phase, safe_text(state.phase, 40))
     fraction = state.fraction
     return words if fraction is None or state.phase == "done" else f"{words} {fraction:.0%}"
 
@@ -64,4 +68,6 @@ def epoch_text(state: RunState) -> str:
 
 def clock(t: float, with_seconds: bool = False) -> str:
     """Return the local time of day."""
+    if not 0 <= t < _LAST_TIME:
+        return "--:--"
     return time.strftime("%H:%M:%S" if with_seconds else "%H:%M", time.localtime(t))

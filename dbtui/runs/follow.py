@@ -50,7 +50,7 @@ class Follower:
         if now - self._looked >= _LOOK_EVERY:
             self._looked, self._lives = now, is_alive(self.run)
             self._was_alive = self._was_alive or self._lives
-        has_begun = self._was_alive or self.state.ending is not None or self._is_old()
+        has_begun = self._was_alive or self.state.t > 0 or self._is_old()
         return not self._lives and has_begun
 
     def exit_code(self) -> ExitCode:

@@ -1,0 +1,128 @@
+"""`dbtui attach`, `runs`, `stop`, `save`, `sample` and `log` on live and past runs."""
+
+import json
+import signal
+import sys
+
+import pytest
+
+from dbtui.dashboard.state import fold
+from dbtui.runs.follow import Follower
+from trainer_core.run.directory import create_run
+from trainer_core.run.events import EventReader
+from trainer_core.run.lock import is_alive
+
+DBTUI = [sys.executable, "-m", "dbtui"]
+
+
+def test_attach_and_leave_and_attach_again(terminal, trainer, run):
+    trainer()
+    for _ in range(2):
+        screen = terminal([*DBTUI, "attach", str(run.path)])
+        screen.wait_for("training")
+        screen.type("\x03")
+        assert screen.end() == 0
+        assert screen.is_put_back()
+        assert is_alive(run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_an_attached_viewer_detaches(terminal, trainer, run, number):
+    trainer()
+    screen = terminal([*DBTUI, "attach", "--runs-dir", str(run.path.parent)])
+    screen.wait_for("training")
+    screen.process.send_signal(number)
+    assert screen.end() == 0
+    assert screen.is_put_back()
+    assert is_alive(run)
+
+
+def test_an_attached_viewer_sees_the_end(terminal, trainer, run):
+    trainer("--steps", "100")
+    screen = terminal([*DBTUI, "attach", str(run.path)])
+    screen.wait_for("training")
+    assert screen.end() == 0
+    assert "is done: 100 steps" in screen.text
+
+
+def test_x_in_an_attached_viewer_stops_the_run(terminal, trainer, run, state):
+    trainer()
+    screen = terminal([*DBTUI, "attach", str(run.path)])
+    screen.wait_for("training")
+    screen.type("x")
+    assert screen.end() == 75
+    assert state().ending.text == "stopped by command"
+
+
+def test_a_viewer_that_comes_late_folds_to_the_same_state(run, trainer, wait):
+    process = trainer("--steps", "200", "--delay", "0.005")
+    early = Follower(run)
+    while process.poll() is None:
+        early.poll()
+    early.poll()
+    late = Follower(run)
+    late.poll()
+    assert early.state == late.state == fold(EventReader(run.events).poll())
+    assert late.state.step == 200
+
+
+def test_commands_are_answered(dbtui, trainer, run, state):
+    process = trainer()
+    for kind in ("save", "sample", "stop"):
+        done = dbtui(kind, run.path, "--json")
+        answer = json.loads(done.stdout)
+        assert done.returncode == 0
+        assert (answer["run"], answer["command"], answer["ok"]) == ("sls-frog-1", kind, True)
+        assert answer["text"].startswith(f"{kind} at step ")
+    assert process.wait(10) == 75
+    assert state().previews
+    assert {each.kind for each in state().written} == {"saved"}
+
+
+def test_commands_to_a_run_that_is_over_are_refused(dbtui, run):
+    done = dbtui("stop", run.path)
+    assert done.returncode == 2
+    assert "is not running" in done.stderr
+    assert not run.control.exists()
+
+
+def test_the_list_of_runs(dbtui, trainer, run):
+    create_run(run.path.parent, "idle-1", "")
+    process = trainer("--steps", "100000")
+    listed = json.loads(dbtui("runs", "--runs-dir", run.path.parent, "--json").stdout)
+    status = {each["name"]: each["status"] for each in listed}
+    assert status == {"idle-1": "not started", "sls-frog-1": "running"}
+    process.kill()
+    process.wait()
+    listed = json.loads(dbtui("runs", "--runs-dir", run.path.parent, "--json").stdout)
+    assert {each["status"] for each in listed} == {"not started", "interrupted"}
+    table = dbtui("runs", "--runs-dir", run.path.parent).stdout
+    assert "✗ sls-frog-1" in table
+    assert "interrupted" in table
+
+
+def test_a_past_run_is_shown_and_its_log_printed(dbtui, trainer, run):
+    trainer("--steps", "20").wait(20)
+    run.console_log.write_text("one\n\x1b[31mtwo")
+    shown = dbtui("attach", run.path)
+    assert shown.returncode == 0
+    assert "is done: 20 steps" in shown.stdout
+    assert dbtui("log", run.path).stdout == "one\n\\x1b[31mtwo\n"
+    assert dbtui("log", "-f", run.path).stdout == "one\n\\x1b[31mtwo\n"
+
+
+def test_a_run_that_was_killed_is_shown_with_its_last_words(dbtui, trainer, run):
+    process = trainer()
+    process.kill()
+    process.wait()
+    shown = dbtui("attach", run.path)
+    assert shown.returncode == 1
+    assert "ended without a word" in shown.stdout
+
+
+def test_a_name_that_does_not_exist(dbtui, run, tmp_path):
+    done = dbtui("attach", "sls-forg-1", "--runs-dir", run.path.parent)
+    assert done.returncode == 2
+    assert "sls-frog-1" in done.stderr
+    assert "there are no runs" in dbtui("attach", "--runs-dir", tmp_path / "none").stderr
+    assert "holds no run.toml" in dbtui("attach", tmp_path).stderr

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from dbtui.dashboard.facts import read_facts
+from dbtui.dashboard.plain import PlainLines
+from dbtui.dashboard.state import fold
+from dbtui.dashboard.summary import summarize_end
+from dbtui.dashboard.words import duration, rate_text
+from trainer_core.errors import ExitCode
+from trainer_core.run.directory import create_run
+
+RUN_TOML = """
+[preset]
+title = "12 GB"
+[model]
+base = "/models/v1-5.safetensors"
+[dataset]
+train_dir = "{train}"
+[train]
+max_steps = 800
+"""
+
+
+def test_plain_lines(story, check_golden):
+    lines = PlainLines(interval=60).feed(story(412))
+    check_golden("plain", "\n".join(lines) + "\n")
+
+
+def test_plain_lines_do_not_depend_on_how_events_arrive(story):
+    plain, events = PlainLines(interval=60), story(412)
+    singly = [line for event in events for line in plain.feed([event])]
+    assert singly == PlainLines(interval=60).feed(events)
+
+
+def test_plain_lines_are_safe():
+    lines = PlainLines().feed([{"kind": "warning", "text": "\x1b]0;x\x07\n"}, {"kind": "phase", "name": "\x9b"}])
+    assert not any(character in "".join(lines) for character in "\x1b\x07\x9b\n")
+
+
+def end(state, facts, code: ExitCode, **more) -> str:
+    return "\n".join(line.plain for line in summarize_end(state, facts, code, **more))
+
+
+def finished(story, code: int, outputs: list[str]) -> list[dict]:
+    return [*story(412), {"kind": "finished", "exit_code": code, "text": "why", "step": 412, "outputs": outputs}]
+
+
+def test_the_end_says_where_the_model_is_and_how_to_use_it(story, facts):
+    shown = end(fold(finished(story, 0, ["/runs/x/output/frog.safetensors"])), facts, ExitCode.DONE)
+    assert "✓ sls-frog-3 is done: 412 steps" in shown
+    assert "/runs/x/output/frog.safetensors" in shown
+    assert "copy it to models/Stable-diffusion of your web UI, and write: sls frog" in shown
+    assert "/runs/sls-frog-3/samples/000400-0.png" in shown
+    folder = end(fold(finished(story, 0, ["/runs/x/output/frog"])), facts, ExitCode.DONE)
+    assert 'StableDiffusionPipeline.from_pretrained("/runs/x/output/frog")' in folder
+
+
+def test_a_stop_says_what_was_kept(story, facts):
+    assert "stopped at step 412 of 1600" in end(fold(finished(story, 75, ["/o/a.ckpt"])), facts, ExitCode.STOPPED)
+    assert "nothing was saved yet" in end(fold(story(3)), facts, ExitCode.STOPPED)
+
+
+def test_a_failure_says_why_and_where_to_look(story, facts):
+    shown = end(fold(finished(story, 7, [])), facts, ExitCode.NON_FINITE)
+    assert "failed at step 412 (exit code 7): why" in shown
+    assert "/runs/sls-frog-3/console.log" in shown
+    silent = end(fold([]), facts, ExitCode.FAILED, death="killed", log=["last words"])
+    assert "(exit code 1): killed" in silent
+    assert "last words" in silent
+
+
+def test_facts_come_from_the_run_directory(tmp_path: Path):
+    for name in ("20_sls frog", "3_ukj red panda", ".git", "notes"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    run = create_run(tmp_path, "r-1", RUN_TOML.format(train=tmp_path / "train"))
+    run.process_json.write_text(json.dumps({"gpu": {"name": "RTX 3060", "vram_total_gb": 12}}))
+    facts = read_facts(run)
+    assert (facts.model, facts.preset, facts.max_steps) == ("v1-5.safetensors", "12 GB", 800)
+    assert facts.prompts == ("sls frog", "ukj red panda")
+    assert (facts.gpu, facts.vram_total_gb) == ("RTX 3060", 12.0)
+
+
+@pytest.mark.parametrize("text", ["", "not toml [", "model = 3\nconcept = 5\n", "[model]\nbase = 7\n"])
+def test_damaged_files_leave_gaps(tmp_path: Path, text: str):
+    run = create_run(tmp_path, "r-1", text)
+    run.process_json.write_text("[")
+    facts = read_facts(run)
+    assert (facts.name, facts.model, facts.prompts) == ("r-1", "", ())
+
+
+def test_numbers_as_people_write_them():
+    assert [duration(value) for value in (5, 100, 840, 12_000, 180_000)] == [
+        "5 s",
+        "2 min",
+        "14 min",
+        "3 h 20 min",
+        "2 d 2 h",
+    ]
+    assert [rate_text(value) for value in (1e-6, 2.5e-4, 0.0, None)] == ["1.0e-6", "2.5e-4", "0.0e0", "n/a"]
