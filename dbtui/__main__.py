@@ -7,6 +7,8 @@ def main() -> None:
     """Run dbtui with the process's arguments."""
     from dbtui.cli.app import run
 
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # ✓ on a terminal without it
     sys.exit(run(sys.argv[1:]))
 
 

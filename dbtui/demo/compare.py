@@ -22,8 +22,6 @@ class Comparison:
 
 def compare(run_file: Path, trained: Path) -> Comparison:
     """Measure the start model of `run_file` against the model at `trained` on the run's training pictures."""
-    import torch
-
     from trainer_core.config.reader import read_config
     from trainer_core.data.buckets import fit_picture
     from trainer_core.data.cache import Frame
@@ -37,7 +35,7 @@ def compare(run_file: Path, trained: Path) -> Comparison:
     frames = [Frame(picture, fit_picture(picture.size, config.dataset)) for picture in pictures]
     after_settings = config.model.model_copy(update={"base": str(trained)})
     before, after = (
-        fixed_losses(load_model(settings), frames, torch.device("cpu"), draws=DRAWS)
+        fixed_losses(load_model(settings), frames, "cpu", draws=DRAWS)
         for settings in (config.model, after_settings)
     )
     fell = before - after
