@@ -30,6 +30,8 @@ class PlainLines:
 
     def _tell(self, event: Event, phase_before: str) -> list[str]:
         kind, state = event.get("kind"), self.state
+        if kind == "phase" and state.phase == "train" and state.step:
+            return []  # back from a preview or a save
         if kind == "phase" and state.phase != phase_before:
             self._told = float("-inf") if state.phase == "train" else _mono(event)
             total = f" ({state.total})" if state.total and state.phase != "train" else ""

@@ -162,7 +162,9 @@ def _on_sample(state: RunState, event: Event) -> None:
     seed = _count_or_none(event, "seed")
     preview = Preview(_count(event, "step"), _text(event, "path"), _text(event, "prompt"), seed)
     state.previews.append(preview)
-    _tell(state, "sample", f"preview at step {preview.step}")
+    text = f"preview at step {preview.step}"
+    if not state.news or state.news[-1].text != text:  # several prompts make one line
+        _tell(state, "sample", text)
 
 
 def _on_written(state: RunState, event: Event) -> None:

@@ -1,5 +1,6 @@
 """What stays on the screen when a run is over: how it ended, where the model is, how to use it. Pure."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def summarize_end(
         return [_headline("✓", f"{name} is done: {_steps(state)}", "bold green"), *_models(state, facts)]
     if code is ExitCode.STOPPED:
         lines = [_headline("■", f"{name} stopped at step {state.step}{_of_total(state)}", "bold yellow")]
-        models = _models(state, facts)
-        return lines + (models or [_row("kept", "nothing was saved yet")])
+        kept = _models(state, facts) + _checkpoint(state, facts)
+        return lines + (kept or [_row("kept", "nothing was saved yet")])
     reason = safe_text(state.ending.text if state.ending and state.ending.text else death, 1000)
     where = f" at step {state.step}" if state.step else ""
     lines = [_headline("✗", f"{name} failed{where} (exit code {int(code)}): {reason}", "bold red")]
@@ -60,6 +61,14 @@ def _models(state: RunState, facts: RunFacts) -> list[Text]:
             _row("previews", f"{facts.path / last[0].path}" + (f" and {len(last) - 1} more" * (len(last) > 1)))
         )
     return lines
+
+
+def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:
+    """Name the newest complete state and how to go on from it."""
+    paths = [facts.path / each.path for each in state.written if each.kind == "checkpoint"]
+    if not paths:
+        return []
+    return [_row("state", paths[-1]), _row("go on", f"python -m trainer_core {shlex.quote(str(facts.path))}")]
 
 
 def _use(path: Path, facts: RunFacts) -> str:

@@ -1,5 +1,6 @@
 """The dashboard's picture: a run's state drawn as lines of text for a given size. Pure."""
 
+import textwrap
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -15,6 +16,7 @@ SILENCE = 60.0
 """Seconds without an event after which the view says so."""
 
 _SIDE = 36
+_NEWS_INDENT = 8
 _ROLES = {"axis": "dim", "raw": "dim cyan", "smooth": "bold cyan"}
 _SIGNS = {"saved": "✓", "checkpoint": "✓", "sample": "▪", "warning": "!", "control_ack": "→", "resumed": "↻"}
 _COLOURS = {"saved": "green", "warning": "yellow"}
@@ -154,12 +156,18 @@ def _preview(state: RunState, width: int) -> list[Text]:
 
 
 def _news(state: RunState, width: int, rows: int) -> list[Text]:
-    """Return the newest lines, newest first."""
-    lines = []
-    for each in list(state.news)[: -rows - 1 : -1]:
-        line = Text(f"{clock(each.t)} ", "dim")
-        line.append(f"{_SIGNS.get(each.kind, '·')} {safe_text(each.text)}", _COLOURS.get(each.kind, ""))
-        lines.append(_cut(line, width))
+    """Return the newest news first; a warning is shown whole where there is room."""
+    lines: list[Text] = []
+    for each in reversed(state.news):
+        sign, style = _SIGNS.get(each.kind, "·"), _COLOURS.get(each.kind, "")
+        text = safe_text(each.text)
+        is_long = each.kind == "warning" and rows > 1 and width >= 40
+        parts = textwrap.wrap(text, width - _NEWS_INDENT) if is_long else [text]
+        lines.append(Text(f"{clock(each.t)} ", "dim").append(f"{sign} {parts[0] if parts else ''}", style))
+        lines += [Text(" " * _NEWS_INDENT + part, style) for part in parts[1:]]
+        if len(lines) >= rows:
+            break
+    lines = lines[:rows]
     return [Text(), *lines] if lines and rows > 1 else lines
 
 

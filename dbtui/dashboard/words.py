@@ -55,6 +55,8 @@ def rate_text(value: float | None) -> str:
     """Return a learning rate as people write it: "1.0e-6"."""
     if value is None:
         return "n/a"
+    if value == 0:
+        return "0"
     mantissa, _, exponent = f"{value:.1e}".partition("e")
     return f"{mantissa}e{int(exponent)}"
 

@@ -62,6 +62,13 @@ def test_a_stop_says_what_was_kept(story, facts):
     assert "nothing was saved yet" in end(fold(story(3)), facts, ExitCode.STOPPED)
 
 
+def test_a_stop_says_how_to_go_on(story, facts):
+    saved = {"kind": "checkpoint", "step": 412, "path": "checkpoints/000412", "seconds": 1.0, "bytes": 5}
+    shown = end(fold([*story(412), saved, *finished(story, 75, [])[-1:]]), facts, ExitCode.STOPPED)
+    assert "/runs/sls-frog-3/checkpoints/000412" in shown
+    assert "python -m trainer_core /runs/sls-frog-3" in shown
+
+
 def test_a_failure_says_why_and_where_to_look(story, facts):
     shown = end(fold(finished(story, 7, [])), facts, ExitCode.NON_FINITE)
     assert "failed at step 412 (exit code 7): why" in shown
@@ -98,4 +105,4 @@ def test_numbers_as_people_write_them():
         "3 h 20 min",
         "2 d 2 h",
     ]
-    assert [rate_text(value) for value in (1e-6, 2.5e-4, 0.0, None)] == ["1.0e-6", "2.5e-4", "0.0e0", "n/a"]
+    assert [rate_text(value) for value in (1e-6, 2.5e-4, 0.0, None)] == ["1.0e-6", "2.5e-4", "0", "n/a"]
