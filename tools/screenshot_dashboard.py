@@ -5,6 +5,7 @@ The picture shows the run as it was at `--step` (its end by default); docs/dashb
 
 import argparse
 import io
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,8 @@ from dbtui.dashboard.state import Event, fold
 from dbtui.dashboard.view import Moment, draw
 from trainer_core.run.directory import open_run
 from trainer_core.run.events import EventReader
+
+FONT_FROM_THE_WEB = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def main() -> None:
@@ -31,7 +34,8 @@ def main() -> None:
     console = Console(record=True, width=width, height=height, file=io.StringIO(), force_terminal=True)
     for line in draw(state, read_facts(run), width, height, Moment(keys=KEYS)):
         console.print(line, no_wrap=True, overflow="crop", crop=True)
-    options.svg.write_text(console.export_svg(title="dbtui run", unique_id="dbtui"), encoding="utf-8")
+    svg = console.export_svg(title="dbtui run", unique_id="dbtui")
+    options.svg.write_text(FONT_FROM_THE_WEB.sub("", svg), encoding="utf-8")
     print(f"{options.svg}: step {state.step} of {state.total_steps}")
 
 

@@ -1,6 +1,7 @@
 """What stays on the screen when a run is over: how it ended, where the model is, how to use it. Pure."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:
     paths = [facts.path / each.path for each in state.written if each.kind == "checkpoint"]
     if not paths:
         return []
-    return [_row("state", paths[-1]), _row("go on", f"python -m trainer_core {shlex.quote(str(facts.path))}")]
+    command = shlex.join([sys.executable, "-m", "trainer_core", str(facts.path)])
+    return [_row("state", paths[-1]), _row("go on", command)]
 
 
 def _use(path: Path, facts: RunFacts) -> str:

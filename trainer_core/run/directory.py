@@ -94,7 +94,7 @@ def create_run(runs_dir: Path, name: str, run_toml: str) -> RunDirectory:
         runs_dir.mkdir(parents=True, exist_ok=True)
         run.path.mkdir(mode=0o700)
     except FileExistsError:
-        raise UserError(_taken(run, runs_dir), ExitCode.CONFIG) from None
+        raise _taken(run, runs_dir) from None
     except OSError as error:
         raise UserError(_unwritable(runs_dir, error), ExitCode.DISK) from error
     try:
@@ -121,13 +121,15 @@ def shared_cache(runs_dir: Path) -> Path:
     return runs_dir.absolute() / ".cache"
 
 
-def _taken(run: RunDirectory, runs_dir: Path) -> str:
+def _taken(run: RunDirectory, runs_dir: Path) -> UserError:
     if runs_dir.exists() and not runs_dir.is_dir():
-        return f"{safe_text(runs_dir)} is a file: name a folder for the runs with --runs-dir"
-    return (
+        text = f"{safe_text(runs_dir)} is not a folder, so no run can be made in it: name another with --runs-dir"
+        return UserError(text, ExitCode.DISK)
+    text = (
         f"there is a run named {run.name} in {safe_text(runs_dir)} already: "
         "choose another --name, or leave it out to get the next number"
     )
+    return UserError(text, ExitCode.CONFIG)
 
 
 def _unwritable(runs_dir: Path, error: OSError) -> str:

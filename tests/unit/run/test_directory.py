@@ -77,9 +77,9 @@ def test_stems(parts: tuple[str | None, ...], stem: str):
 
 def test_a_file_in_the_place_of_the_runs_folder(tmp_path: Path):
     (tmp_path / "runs").write_text("")
-    with pytest.raises(UserError, match="is a file") as caught:
+    with pytest.raises(UserError, match="is not a folder") as caught:
         create_run(tmp_path / "runs", "frog", "")
-    assert caught.value.code is ExitCode.CONFIG
+    assert caught.value.code is ExitCode.DISK
 
 
 def test_a_place_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch):

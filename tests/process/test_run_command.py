@@ -1,0 +1,97 @@
+"""`dbtui run` itself, with the real trainer on the demo's tiny model."""
+
+import os
+import signal
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dbtui.dashboard.state import fold
+from trainer_core.run.directory import RunDirectory
+from trainer_core.run.events import EventReader
+from trainer_core.run.lock import is_alive, lock_holder
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory) -> Path:
+    from dbtui.demo.files import write_demo_files
+
+    return write_demo_files(tmp_path_factory.mktemp("demo"))
+
+
+def test_everything_that_is_missing_is_said_at_once(dbtui):
+    done = dbtui("run", "sd15-8gb")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["error", "error"]
+    assert "--model" in done.stderr
+    assert "--data" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nope.toml"], 2, "nope.toml does not exist"),
+        (["sd15-8bg"], 2, "did you mean sd15-8gb"),
+        (["sd15-8gb", "--name", "../x"], 2, "cannot be the name of a run"),
+        (["sd15-8gb", "--set", "train.max_stepps=3"], 2, "max_steps"),
+    ],
+)
+def test_a_wrong_command_line(dbtui, arguments: list[str], code: int, words: str):
+    done = dbtui("run", *arguments)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_prints_the_run_file_and_makes_nothing(dbtui, run_file: Path, tmp_path: Path):
+    done = dbtui("run", run_file, "--dry-run", "--set", "train.max_steps=7", "--runs-dir", tmp_path / "runs")
+    assert done.returncode == 0
+    assert tomllib.loads(done.stdout)["train"]["max_steps"] == 7
+    assert "7 steps" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_runs_folder_that_is_no_folder(dbtui, run_file: Path, tmp_path: Path):
+    (tmp_path / "runs").write_text("")
+    done = dbtui("run", run_file, "--runs-dir", tmp_path / "runs")
+    assert done.returncode == 6
+    assert "is not a folder" in done.stderr
+
+
+def test_a_missing_model(dbtui, run_file: Path, tmp_path: Path):
+    done = dbtui("run", run_file, "--model", tmp_path / "none.safetensors", "--runs-dir", tmp_path / "runs")
+    assert done.returncode == 4
+    assert "none.safetensors" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Iterator[RunDirectory]:
+    """The run that a test will make; killed if it is left running."""
+    run = RunDirectory(tmp_path / "mine")
+    yield run
+    holder = lock_holder(run)
+    if holder and is_alive(run):
+        os.kill(holder.pid, signal.SIGKILL)
+
+
+def test_a_detached_run_trains_and_can_be_stopped(dbtui, run_file: Path, tmp_path: Path, mine: RunDirectory, wait):
+    settings = ("train.max_steps=5000", "sample.before_training=false", "train.cpu_threads=1")
+    options = [word for setting in settings for word in ("--set", setting)]
+    started = dbtui("run", run_file, "--detach", "--name", "mine", "--runs-dir", tmp_path, *options)
+    assert started.returncode == 0
+    assert started.stdout == f"{mine.path}\n"
+    assert "dbtui attach" in started.stderr
+    wait(lambda: fold(EventReader(mine.events).poll()).step > 0, "the trainer trains", 120)
+    taken = dbtui("run", run_file, "--name", "mine", "--runs-dir", tmp_path)
+    assert taken.returncode == 2
+    assert "a run named mine" in taken.stderr
+    stopped = dbtui("stop", "mine", "--runs-dir", tmp_path)
+    assert stopped.returncode == 0
+    wait(lambda: not is_alive(mine), "the trainer has stopped", 60)
+    shown = dbtui("attach", "mine", "--runs-dir", tmp_path)
+    assert shown.returncode == 75
+    assert f"{mine.checkpoints}/" in shown.stdout
