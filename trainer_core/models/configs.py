@@ -68,8 +68,7 @@ def write_tokenizer(folder: Path, pad_id: int) -> None:
 
 
 def _special(token: str) -> Config:
-    normalized = token == tokenizer.EOS_TOKEN
-    return {"content": token, "lstrip": False, "normalized": normalized, "rstrip": False, "single_word": False}
+    return {"content": token, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
 
 
 def bundled_config(name: str, parent: Path | None = None) -> Path:

@@ -100,23 +100,19 @@ def damaged(path: Path, what: str) -> NoReturn:
 
 
 def _check_length(path: Path, start: bytes, length: int, size: int) -> None:
-    if start[:2] == b"PK" or start[:1] == b"\x80":
-        raise UserError(
-            f"{safe_text(path)}: this is a pickled checkpoint, not safetensors; rename it to end in .ckpt",
-            ExitCode.MODEL,
-        )
+    if 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
+        return
+    if start.startswith((b"PK\x03\x04", b"\x80")):
+        problem = "this is a pickled checkpoint, not safetensors; rename it to end in .ckpt"
+        raise UserError(f"{safe_text(path)}: {problem}", ExitCode.MODEL)
     if start in {b"version ", b"<!DOCTYP", b"<!doctyp"} or start.startswith(b"<html"):
-        raise UserError(
-            f"{safe_text(path)}: this is a text file (a Git LFS pointer or a web page) in place of the model; "
-            "download the model itself",
-            ExitCode.MODEL,
-        )
+        problem = "this is a text file (a Git LFS pointer or a web page) in place of the model; download the model"
+        raise UserError(f"{safe_text(path)}: {problem}", ExitCode.MODEL)
     if length < 2:
         damaged(path, f"it ends within its first 8 bytes ({size} bytes in all)" if length < 0 else "no header")
     if length > MAX_HEADER_BYTES:
         damaged(path, f"its header claims {length} bytes, more than the {MAX_HEADER_BYTES} allowed")
-    if 8 + length > size:
-        damaged(path, f"it ends within its header (at byte {size} of {8 + length})")
+    damaged(path, f"it ends within its header (at byte {size} of {8 + length})")
 
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:

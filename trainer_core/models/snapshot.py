@@ -10,7 +10,7 @@ from torch import Tensor
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models import modules
 from trainer_core.models.configs import Config, read_configs
-from trainer_core.models.family import COMPONENTS, Component, as_stored
+from trainer_core.models.family import COMPONENTS, Component, Family, as_stored
 from trainer_core.models.layout import WEIGHT_STEMS
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.slots import EXTRAS_FILE
@@ -68,7 +68,7 @@ def take_snapshot(
             files[EXTRAS_FILE] = kept
         configs = _configs(model, dtypes["text_encoder"])
         return Snapshot(form, files, facts, configs, pad_id=model.family.pad_id)
-    tensors = _single_file(model, parts, kept)
+    tensors = single_file_tensors(model.family, parts, kept)
     return Snapshot(form, {"": tensors}, facts, yaml=model.family.single_file_yaml(model.prediction))
 
 
@@ -98,20 +98,21 @@ def _check_finite(name: str, tensor: Tensor, dtype: torch.dtype) -> None:
         )
 
 
-def _single_file(
-    model: StableDiffusion, parts: Mapping[Component, Mapping[str, Tensor]], kept: Mapping[str, Tensor]
+def single_file_tensors(
+    family: Family, parts: Mapping[Component, Mapping[str, Tensor]], kept: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
+    """Return a single file's tensors by name, from the modules' tensors by Diffusers name and those `kept`."""
     tensors: dict[str, Tensor] = {}
-    thirds: dict[str, dict[int, Tensor]] = {}
+    fused: dict[str, dict[int, Tensor]] = {}
     for component in COMPONENTS:
         for name, tensor in parts[component].items():
-            piece = model.family.piece(component, name)
+            piece = family.piece(component, name)
             if piece.third is None:
                 tensors[piece.name] = as_stored(component, name, tensor)
             else:
-                thirds.setdefault(piece.name, {})[piece.third] = tensor
-    tensors.update({name: torch.cat([parts[third] for third in range(3)]) for name, parts in thirds.items()})
-    return {**model.family.extra_tensors(tensors, dict(kept)), **kept, **tensors}
+                fused.setdefault(piece.name, {})[piece.third] = tensor
+    tensors.update({name: torch.cat([thirds[third] for third in range(3)]) for name, thirds in fused.items()})
+    return {**family.extra_tensors(tensors, dict(kept)), **kept, **tensors}
 
 
 def _facts(model: StableDiffusion) -> dict[str, str]:

@@ -1,0 +1,31 @@
+import pytest
+
+from trainer_core.models.identifier import GUIDE_WORDS, MORE_WORDS, judge, rare_words
+from trainer_core.models.tokenizer import split_ids
+
+
+def test_every_suggestion_is_one_token_of_three_letters():
+    words = rare_words()
+    assert words == f"{GUIDE_WORDS} {MORE_WORDS}".split()
+    assert len(words) == len(set(words))
+    assert all(len(split_ids(word)) == 1 and len(word) <= 3 for word in words)
+    assert all(judge(word).verdict == "good" for word in words)
+
+
+@pytest.mark.parametrize(
+    ("word", "verdict", "reason"),
+    [
+        ("sks", "poor", "rifle"),
+        ("dog", "poor", "dog is a common word"),
+        ("zwx", "usable", "2 tokens"),
+        ("woolly", "usable", "6 letters"),
+        ("SHS", "usable", "capital letters"),
+        ("shs dog", "poor", "more than one word"),
+        ("", "poor", "nothing in it"),
+        (" \t", "poor", "nothing in it"),
+    ],
+)
+def test_faults_are_named(word, verdict, reason):
+    report = judge(word)
+    assert report.verdict == verdict
+    assert reason in "; ".join(report.reasons)
