@@ -1,21 +1,38 @@
-"""The disk that a run needs, against the disk that is free where it will write."""
+"""The disk that a run needs, against the disk that is free where it will write; and whether it may write there."""
 
+import os
 import shutil
-from dataclasses import dataclass, replace
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_core.config.schema import Config
 from trainer_core.data.buckets import Fit
 from trainer_core.data.dataset import Item
-from trainer_core.data.order import TrainingOrder
+from trainer_core.data.listing import counted
+from trainer_core.models.preflight import is_pickled
+from trainer_core.models.sizes import ModelSize, model_size
 from trainer_core.models.sniff import ModelInfo
+from trainer_core.saves import Saves
 from trainer_core.text import safe_text
 
 CHECKPOINTS = 3
 """Two are kept, and a third is written before the older one goes."""
-_BYTES = {"float": 4, "fp16": 2, "bf16": 2, "F32": 4, "F16": 2, "BF16": 2}
+SPARE_BYTES = 16 * 2**20
+"""Headers, configurations, events and logs."""
 _LATENT_BYTES = 2 * 4 * 4
 """Mean and deviation of 4 channels in float32, for each latent pixel of 8 x 8."""
+_PREVIEW_BYTES = 3
+"""For each pixel of a preview: a PNG is at most as large as the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One file system that a run writes to: an existing folder on it, the bytes needed there and those free."""
+
+    folder: Path
+    needed: int
+    free: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,61 +42,79 @@ class DiskNeed:
     Attributes:
         models: the models in the output folder.
         model_bytes: one of them.
-        num_models: how many are kept at one time.
+        num_models: how many exist at one time.
         checkpoints: complete states, where the run saves on the way or is stopped.
+        num_checkpoints: how many of these exist at one time.
         cache: latents on disk.
-        free: free bytes where the run directory lies.
-        problems: what does not fit, each with the next action.
+        previews: pictures drawn on the way.
+        exact: whether the model could be measured; if not, its size is a high estimate (`.ckpt`) or, of a
+            Hub id, left out.
+        places: the file systems written to, each with what it needs and has.
+        problems: what does not fit or cannot be written, each with the next action.
     """
 
     models: int
     model_bytes: int
     num_models: int
     checkpoints: int
+    num_checkpoints: int
     cache: int
-    free: int
+    previews: int
+    exact: bool
+    places: tuple[Place, ...]
     problems: tuple[str, ...]
 
     @property
     def total(self) -> int:
         """Everything together."""
-        return self.models + self.checkpoints + self.cache
+        return self.models + self.checkpoints + self.cache + self.previews
+
+    @property
+    def free(self) -> int:
+        """Free bytes where the run directory lies."""
+        return self.places[0].free if self.places else 0
 
 
 def disk_need(
     config: Config,
-    model: ModelInfo,
+    model: ModelInfo | None,
     items: tuple[Item, ...],
     fits: tuple[Fit, ...],
-    order: TrainingOrder,
-    total_steps: int,
+    saves: Saves,
     runs_dir: Path,
+    *,
+    present: int = 0,
 ) -> DiskNeed:
-    """Compute what the run will write; a start model that is not on this machine yet counts as nothing."""
-    parameters = model.size_bytes / _stored_bytes(model)
-    written = _BYTES[config.save.precision] if config.save.precision else _stored_bytes(model)
-    model_bytes = int(parameters * written)
-    num_models = _models_at_once(config, order, total_steps)
-    full = config.memory.full_fp16 or config.memory.full_bf16
-    state = (2 if full else 4) + (2 if config.optimizer.type == "adamw8bit" else 8)
-    cached = {(item.picture.path, fit.bucket) for item, fit in zip(items, fits, strict=False)}
-    on_disk = config.dataset.cache_latents == "disk"
-    need = DiskNeed(
-        models=model_bytes * num_models,
+    """Compute what the run will write and compare it with what is free; without a model, only what is known.
+
+    `present` is what lies in the run's folder already, from before it was stopped: it needs no further room.
+    """
+    size = model_size(model) if model else None
+    model_bytes = size.bytes_in(config.save.precision) if size else 0
+    num_checkpoints = min(CHECKPOINTS, saves.moments + 1)  # a stop writes one too
+    models, checkpoints = model_bytes * saves.at_once, _checkpoint_bytes(config, size) * num_checkpoints
+    cache, previews = _cache_bytes(config, items, fits), _preview_bytes(config, saves)
+    places = _places(config, runs_dir, models, max(0, checkpoints + cache + previews + SPARE_BYTES - present))
+    parts = f"{counted(saves.at_once, 'model')} of {gigabytes(model_bytes)}, checkpoints {gigabytes(checkpoints)}"
+    problems = [*_not_writable(config, runs_dir), *_too_small(places, parts), *_no_room_to_unpickle(model)]
+    return DiskNeed(
+        models=models,
         model_bytes=model_bytes,
-        num_models=num_models,
-        checkpoints=int(parameters * state) * CHECKPOINTS,
-        cache=sum(size[0] * size[1] // 64 * _LATENT_BYTES for _, size in cached) if on_disk else 0,
-        free=0,
-        problems=(),
+        num_models=saves.at_once,
+        checkpoints=checkpoints,
+        num_checkpoints=num_checkpoints,
+        cache=cache,
+        previews=previews,
+        exact=size is not None and size.exact,
+        places=places,
+        problems=tuple(problems),
     )
-    return _checked(need, config, runs_dir)
 
 
 def existing_folder(path: Path) -> Path:
     """Return `path`, or the nearest folder above it that exists."""
     path = path.absolute()
-    while not path.is_dir() and path != path.parent:
+    while not os.path.isdir(path) and path != path.parent:  # noqa: PTH112 - never raises, as Path.is_dir may
         path = path.parent
     return path
 
@@ -89,35 +124,85 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
-def _checked(need: DiskNeed, config: Config, runs_dir: Path) -> DiskNeed:
-    """Return `need` with the free space of each file system it touches, and what does not fit there."""
-    output = Path(config.save.output_dir) if config.save.output_dir else runs_dir
-    places = {existing_folder(runs_dir): need.checkpoints + need.cache}
-    places[existing_folder(output)] = places.get(existing_folder(output), 0) + need.models
-    problems = []
-    for folder, needed in places.items():
-        free = shutil.disk_usage(folder).free
-        if needed > free:
-            problems.append(
-                f"{safe_text(folder)} has {gigabytes(free)} free, but the run needs up to {gigabytes(needed)} "
-                f"({need.num_models} models of {gigabytes(need.model_bytes)}, checkpoints "
-                f"{gigabytes(need.checkpoints)}): free some space, save less often, set save.keep_last or "
-                'save.precision = "fp16", or name another folder with --runs-dir.'
-            )
-    free = shutil.disk_usage(existing_folder(runs_dir)).free
-    return replace(need, free=free, problems=tuple(problems))
+def _checkpoint_bytes(config: Config, size: ModelSize | None) -> int:
+    """Weights as they are trained, and the optimizer's two moments."""
+    if size is None:
+        return 0
+    trained = size.elements["unet"] + (size.elements["text_encoder"] if config.text_encoder.train else 0)
+    weight = 2 if config.memory.full_fp16 or config.memory.full_bf16 else 4
+    return trained * (weight + (2 if config.optimizer.type == "adamw8bit" else 8))
 
 
-def _stored_bytes(model: ModelInfo) -> int:
-    return _BYTES.get(model.dtypes.get("unet", "F32"), 4)
+def _cache_bytes(config: Config, items: tuple[Item, ...], fits: tuple[Fit, ...]) -> int:
+    if config.dataset.cache_latents != "disk":
+        return 0
+    cached = {(item.picture.path, fit.bucket) for item, fit in zip(items, fits, strict=False)}
+    return sum(width * height // 64 * _LATENT_BYTES for _, (width, height) in cached)
 
 
-def _models_at_once(config: Config, order: TrainingOrder, total_steps: int) -> int:
-    """Count the models saved on the way that exist together, one being written, and the finished one."""
-    save, last = config.save, max(0, total_steps - 1)
-    count = last // save.every_n_steps if save.every_n_steps else 0
-    if save.every_n_epochs:
-        count += last // (save.every_n_epochs * max(1, order.steps_per_epoch))
-    if save.keep_last is not None:
-        count = min(count, save.keep_last + 1)
-    return count + 1
+def _preview_bytes(config: Config, saves: Saves) -> int:
+    width, height = config.dataset.resolution
+    each = sum((prompt.width or width) * (prompt.height or height) for prompt in config.sample.prompts)
+    return each * _PREVIEW_BYTES * saves.draws
+
+
+def _places(config: Config, runs_dir: Path, models: int, rest: int) -> tuple[Place, ...]:
+    """Put models and the rest on the file systems where they will lie, the run directory's first."""
+    run = existing_folder(runs_dir)
+    output = existing_folder(Path(config.save.output_dir)) if config.save.output_dir else run
+    if run.stat().st_dev == output.stat().st_dev:
+        return (Place(folder=run, needed=models + rest, free=shutil.disk_usage(run).free),)
+    return (
+        Place(folder=run, needed=rest, free=shutil.disk_usage(run).free),
+        Place(folder=output, needed=models, free=shutil.disk_usage(output).free),
+    )
+
+
+def _too_small(places: tuple[Place, ...], parts: str) -> list[str]:
+    return [
+        f"{safe_text(place.folder)} has {gigabytes(place.free)} free, but the run needs up to "
+        f"{gigabytes(place.needed)} there ({parts}): free some space, save less often, set save.keep_last or "
+        'save.precision = "fp16", or name another folder with --runs-dir'
+        for place in places
+        if place.needed > place.free
+    ]
+
+
+def _no_room_to_unpickle(model: ModelInfo | None) -> list[str]:
+    """A pickled model is copied into the folder for temporary files, as safetensors, while it is loaded."""
+    if model is None or not is_pickled(model):
+        return []
+    folder = Path(tempfile.gettempdir())
+    free = shutil.disk_usage(folder).free
+    if model.size_bytes <= free:
+        return []
+    return [
+        f"{safe_text(folder)} has {gigabytes(free)} free, but reading {safe_text(model.base)} needs up to "
+        f"{gigabytes(model.size_bytes)} there for a while: free some space, or set TMPDIR to a larger folder"
+    ]
+
+
+def _not_writable(config: Config, runs_dir: Path) -> list[str]:
+    """Say which of the folders that a run writes to, which need not exist yet, it cannot write into."""
+    folders = [(runs_dir, "with --runs-dir")]
+    if config.save.output_dir:
+        folders.append((Path(config.save.output_dir), "in save.output_dir"))
+    return [
+        f"{problem}: name another folder {where}"
+        for folder, where in folders
+        if (problem := why_not_writable(folder))
+    ]
+
+
+def why_not_writable(folder: Path) -> str | None:
+    """Return why nothing can be written into `folder`, which need not exist yet; None if something can."""
+    path = folder.absolute()
+    while not os.path.lexists(path) and path != path.parent:
+        path = path.parent
+    if not os.path.isdir(path):  # noqa: PTH112 - never raises, as Path.is_dir may
+        return f"{safe_text(path)} is not a folder, so nothing can be written there"
+    if os.access(path, os.W_OK | os.X_OK):
+        return None
+    is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+    reason = "it is on a read-only file system" if is_read_only else "you have no permission to write there"
+    return f"nothing can be written into {safe_text(folder)}: {reason}"

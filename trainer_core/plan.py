@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from trainer_core.advice import advice
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance, balance_report, match_class_items
 from trainer_core.data.buckets import Fit, fit_picture
 from trainer_core.data.dataset import Item, Scan, Size
+from trainer_core.data.listing import counted
 from trainer_core.data.order import TrainingOrder
 from trainer_core.data.scan import raise_for_faults, scan_dataset
 from trainer_core.disk import DiskNeed, disk_need
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.models.sniff import ModelInfo, sniff
+from trainer_core.models.preflight import check_model
+from trainer_core.models.sniff import ModelInfo
+from trainer_core.saves import Saves, planned_saves
 from trainer_core.text import safe_text
 
 DEFAULT_STEPS = 1600
-STEPS_PER_PICTURE = 100
-NATIVE_PICTURES = 100
-"""The seed guides' advice: about 100 steps for each picture; native training wants hundreds of pictures."""
 
 Result = TypeVar("Result")
 
@@ -34,14 +35,16 @@ class Plan:
     Attributes:
         model: what the start model is; None if it cannot be used.
         scan: the dataset as read.
+        balance: training against class pictures, for each class.
         items: every picture of an epoch with its part in it, class pictures matched.
         fits: for each item, how its picture becomes its bucket.
-        order: the batches of every step; None without pictures.
+        order: the batches of every step; it has none without pictures.
         total_steps: optimizer steps in all.
         formula: how the total comes about, in words.
-        disk: what will be written, against what is free; None without a model.
+        saves: the models it writes.
+        disk: what will be written, against what is free.
         notes: remarks and advice that stop nothing.
-        errors: what keeps the run from starting.
+        errors: what keeps the run from starting, in the order of their importance.
     """
 
     model: ModelInfo | None
@@ -52,7 +55,8 @@ class Plan:
     order: TrainingOrder
     total_steps: int
     formula: str
-    disk: DiskNeed | None
+    saves: Saves
+    disk: DiskNeed
     notes: tuple[str, ...]
     errors: tuple[UserError, ...]
 
@@ -64,18 +68,23 @@ class Plan:
     @property
     def buckets(self) -> dict[Size, int]:
         """Different pictures in each bucket, sorted by size."""
-        sizes = {item.picture.path: fit.bucket for item, fit in zip(self.items, self.fits, strict=True)}
+        sizes = {item.picture.path: fit.bucket for item, fit in zip(self.items, self.fits, strict=False)}
         return dict(sorted(Counter(sizes.values()).items()))
 
     def raise_for_problems(self) -> None:
         """Raise one UserError with every problem; its exit code is the first problem's."""
         if self.errors:
-            ordered = sorted(self.errors, key=lambda error: _ORDER.index(error.code))
-            raise UserError([problem for error in ordered for problem in error.problems], ordered[0].code)
+            problems = [problem for error in self.errors for problem in error.problems]
+            raise UserError(problems, self.errors[0].code)
 
 
 def make_plan(
-    config: Config, runs_dir: Path, *, deep: bool = False, progress: Callable[[int, int], None] | None = None
+    config: Config,
+    runs_dir: Path,
+    *,
+    deep: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    run_dir: Path | None = None,
 ) -> Plan:
     """Look at model, pictures and disk, and compute what the run will do; problems are collected, not raised.
 
@@ -84,18 +93,19 @@ def make_plan(
         runs_dir: where the run directory lies or will lie.
         deep: decode every picture instead of reading headers.
         progress: called with pictures done and pictures in all.
+        run_dir: the folder of a run that is resumed; what lies in it needs no further room.
     """
-    errors: list[UserError] = []
-    model = _model(config, errors)
+    model, errors = check_model(config.model)
     scan = scan_dataset(config.dataset, config.concept, deep=deep, workers=config.train.workers, progress=progress)
     _collect(errors, lambda: raise_for_faults(scan, config.dataset.on_bad_image))
     items = match_class_items(scan)
     fits = _collect(errors, lambda: tuple(fit_picture(item.picture.size, config.dataset) for item in items)) or ()
     order = _order(config, items, fits)
     total_steps, formula = _steps(config, order)
-    disk = disk_need(config, model, items, fits, order, total_steps, runs_dir) if model else None
-    if disk:
-        errors += [UserError(problem, ExitCode.DISK) for problem in disk.problems]
+    saves = planned_saves(config, model, order, total_steps)
+    disk = disk_need(config, model, items, fits, saves, runs_dir, present=_present(run_dir))
+    if disk.problems:
+        errors.append(UserError(disk.problems, ExitCode.DISK))
     return Plan(
         model=model,
         scan=scan,
@@ -105,17 +115,11 @@ def make_plan(
         order=order,
         total_steps=total_steps,
         formula=formula,
+        saves=saves,
         disk=disk,
-        notes=(*scan.notes, *_advice(config, scan, items, total_steps)),
-        errors=tuple(errors),
+        notes=(*_notes(config, model, saves), *scan.notes, *advice(scan, items, order, total_steps)),
+        errors=tuple(sorted(errors, key=lambda error: _ORDER.index(error.code))),
     )
-
-
-def _model(config: Config, errors: list[UserError]) -> ModelInfo | None:
-    base, chosen = config.model.base, config.model
-    if base is None:
-        return None
-    return _collect(errors, lambda: sniff(base, family=chosen.family, prediction=chosen.prediction))
 
 
 def _collect(errors: list[UserError], action: Callable[[], Result]) -> Result | None:
@@ -139,44 +143,52 @@ def _order(config: Config, items: tuple[Item, ...], fits: tuple[Fit, ...]) -> Tr
 
 
 def _steps(config: Config, order: TrainingOrder) -> tuple[int, str]:
-    count = sum(len(items) for items in order.buckets.values())
-    parts = f"{count} pictures a pass / batches of {order.batch_size}"
-    if order.accumulation > 1:
-        parts += f" / {order.accumulation} accumulated"
-    each_pass = f"{parts} = {order.steps_per_epoch} steps a pass"
+    """Return the steps in all, and the formula: pictures / batch / accumulation = steps a pass, and passes."""
+    if not order.steps_per_epoch:
+        return (0 if config.train.epochs else config.train.max_steps or DEFAULT_STEPS), "no pictures to train on"
     if config.train.epochs is not None:
         total = config.train.epochs * order.steps_per_epoch
-        return total, f"{each_pass}; x {config.train.epochs} passes = {total} steps"
+        return total, f"{_each_pass(order)}; x {config.train.epochs} passes = {counted(total, 'step')}"
     total = config.train.max_steps or DEFAULT_STEPS
-    passes = total / max(1, order.steps_per_epoch)
-    return total, f"{each_pass}; {total} steps = {passes:.1f} passes"
+    passes = f"{total / order.steps_per_epoch:.1f} passes"
+    return total, f"{_each_pass(order)}; {counted(total, 'step')} = {passes}"
 
 
-def _advice(config: Config, scan: Scan, items: tuple[Item, ...], total_steps: int) -> list[str]:
-    advice = []
-    pictures = len({item.picture.path for item in items if not item.is_class})
-    seen = total_steps * config.train.batch_size * config.train.gradient_accumulation
-    of_subject = sum(item.repeats for item in items if not item.is_class)
-    share = of_subject / max(1, sum(item.repeats for item in items))
-    if pictures and scan.classes and not STEPS_PER_PICTURE / 4 <= seen * share / pictures <= STEPS_PER_PICTURE * 4:
-        advice.append(
-            f"each of the {pictures} pictures of the subject is seen {seen * share / pictures:.0f} times; about "
-            f"{STEPS_PER_PICTURE} is usual, which would be {_usual_steps(config, pictures, share)} steps"
+def _each_pass(order: TrainingOrder) -> str:
+    count = sum(len(items) for items in order.buckets.values())
+    words = f"{counted(count, 'picture')} a pass"
+    if order.batch_size > 1:
+        exact = order.batches_per_epoch * order.batch_size == count
+        where = f" in each of {len(order.buckets)} sizes" if len(order.buckets) > 1 else ""
+        words += f" / batches of {order.batch_size}" + ("" if exact else f" (rounded up{where})")
+    if order.accumulation > 1:
+        exact = order.batches_per_epoch % order.accumulation == 0
+        words += f" / {order.accumulation} accumulated" + ("" if exact else " (rounded up)")
+    return f"{words} = {counted(order.steps_per_epoch, 'step')}"
+
+
+def _notes(config: Config, model: ModelInfo | None, saves: Saves) -> list[str]:
+    notes = []
+    if config.save.output_dir and (target := Path(config.save.output_dir) / saves.final).exists():
+        notes.append(
+            f"{safe_text(target)} exists already and will be replaced; save.output_name gives another name"
         )
-    if pictures and not scan.classes and pictures < NATIVE_PICTURES:
-        advice.append(
-            f"there are no class pictures, so the whole class will look like the subject; training without them "
-            f"wants hundreds of pictures, and these are {pictures}"
+    if model and model.is_hub_id:
+        notes.append(
+            f"{safe_text(model.base)} is taken from the Hub (or its cache) when the run starts; until then its "
+            "kind and size are not known, and the disk that it and the models made of it need is not counted"
         )
-    advice += [
-        f'the prompt of {safe_text(folder.path.name)} is "{safe_text(folder.prompt)}" alone: add a class word, '
-        "so that the model knows what kind of thing it is"
-        for folder in scan.train
-        if folder.identifier and folder.prompt == folder.identifier
-    ]
-    return advice
+    if model and model.prediction_from == "a guess":
+        notes.append(
+            f"{safe_text(model.base)} does not say what it predicts; {model.prediction} is a guess, and "
+            "model.prediction settles it"
+        )
+    if model and model.has_ema:
+        notes.append(f"the averaged (EMA) weights in {safe_text(model.base)} are not used and not kept")
+    return notes
 
 
-def _usual_steps(config: Config, pictures: int, share: float) -> int:
-    per_step = config.train.batch_size * config.train.gradient_accumulation
-    return round(STEPS_PER_PICTURE * pictures / max(share, 1e-9) / per_step)
+def _present(run_dir: Path | None) -> int:
+    if run_dir is None or not run_dir.is_dir():
+        return 0
+    return sum(file.stat().st_size for file in run_dir.rglob("*") if file.is_file() and not file.is_symlink())

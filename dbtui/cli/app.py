@@ -14,6 +14,8 @@ from dbtui.cli import attach as attached
 from dbtui.cli.bundle import bundle
 from dbtui.cli.convert import convert
 from dbtui.cli.demo import demo
+from dbtui.cli.doctor import doctor
+from dbtui.cli.plan import plan
 from dbtui.cli.preset import app as preset_app
 from dbtui.cli.run import run as run_command
 from dbtui.cli.scan import scan
@@ -85,10 +87,12 @@ def _report_unexpected(error: Exception) -> int:
 
 app.command("scan")(scan)
 app.add_typer(preset_app, name="preset")
+app.command("plan")(plan)
 app.command("run")(run_command)
 for _command in (attached.runs, attached.attach, attached.stop, attached.save, attached.sample, attached.log):
     app.command(_command.__name__)(_command)
 app.command("bundle")(bundle)
 app.command("demo")(demo)
+app.command("doctor")(doctor)
 app.command("token")(token)
 app.command("convert")(convert)

@@ -1,0 +1,35 @@
+"""Options that several commands share: what binds a configuration to this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="A run file (.toml), or the name of a preset.")]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="MODEL", help="Start model: a file, a folder, or a Hub id.")
+]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", metavar="DIR", help='Pictures, in folders "<repeats>_<identifier> <class>".'),
+]
+Reg = Annotated[
+    str | None, typer.Option("--reg", metavar="DIR", help='Class pictures, in folders "<repeats>_<class>".')
+]
+Identifier = Annotated[
+    str | None, typer.Option("--identifier", metavar="WORD", help="Rare word; --data is then a plain folder.")
+]
+Class = Annotated[
+    str | None, typer.Option("--class", metavar="WORDS", help="Kind of thing; --data is then a plain folder.")
+]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Name of the run; else the next free number.")
+]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", metavar="DIR", help="Folder that holds the runs.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as train.max_steps=800; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+
+DEFAULT_RUNS_DIR = Path("runs")

@@ -1,0 +1,80 @@
+"""`dbtui plan`: every problem, and what the run will do, before anything is started."""
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dbtui.cli import options
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.text import safe_text
+
+if TYPE_CHECKING:
+    from trainer_core.plan import Plan
+
+
+def plan(
+    file: options.File,
+    model: options.Model = None,
+    data: options.Data = None,
+    reg: options.Reg = None,
+    identifier: options.Identifier = None,
+    class_: options.Class = None,
+    name: options.Name = None,
+    runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR,
+    overrides: options.Overrides = None,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep/--quick", help="Decode every picture (remembered), or look at headers only."),
+    ] = True,
+    as_json: options.Json = False,
+) -> int:
+    """Check everything and show what a run would do; nothing is started. The exit code tells the first problem."""
+    from dbtui.cli.output import narrate, print_json
+    from dbtui.cli.plan_json import plan_data
+    from dbtui.cli.plan_report import print_plan
+    from dbtui.cli.progress import picture_progress
+    from dbtui.runs.prepare import configure
+    from trainer_core.plan import make_plan
+
+    config = configure(
+        file, overrides=overrides or (), model=model, data=data, reg=reg, identifier=identifier, class_=class_
+    )
+    with picture_progress() as progress:
+        made = make_plan(config, runs_dir, deep=deep, progress=progress)
+    made = _with_name(made, runs_dir, name)
+    if as_json:
+        print_json(plan_data(made, config))
+        return int(made.errors[0].code if made.errors else ExitCode.DONE)
+    print_plan(made, config)
+    sys.stdout.flush()
+    made.raise_for_problems()
+    if sys.stdout.isatty():
+        narrate(f"start it:  {safe_text(_run_command(), 2000)}")
+    return int(ExitCode.DONE)
+
+
+def _with_name(made: "Plan", runs_dir: Path, name: str | None) -> "Plan":
+    """Add what is wrong with the run's name, if one was given; it comes first, as other command line problems."""
+    from trainer_core.run.names import check_run_name
+
+    if name is None:
+        return made
+    try:
+        check_run_name(name)
+        if (runs_dir / name).exists():
+            text = f"there is a run named {name} in {safe_text(runs_dir)} already: choose another --name"
+            raise UserError(text, ExitCode.CONFIG)
+    except UserError as error:
+        return replace(made, errors=(error, *made.errors))
+    return made
+
+
+def _run_command() -> str:
+    """Return this command line with `run` in the place of `plan` and without what only `plan` knows."""
+    words = [word for word in sys.argv[1:] if word not in {"--deep", "--quick"}]
+    words[words.index("plan")] = "run"
+    return shlex.join(["dbtui", *words])

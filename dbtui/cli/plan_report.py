@@ -1,0 +1,157 @@
+"""A plan as a person reads it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from trainer_core.config.schema import Config
+from trainer_core.data.balance import ClassBalance
+from trainer_core.data.dataset import PictureFolder
+from trainer_core.data.listing import counted
+from trainer_core.disk import DiskNeed, gigabytes
+from trainer_core.errors import ExitCode
+from trainer_core.models.family import family_named
+from trainer_core.models.sniff import ModelInfo
+from trainer_core.plan import Plan
+from trainer_core.saves import Saves
+from trainer_core.text import safe_text
+
+_TYPES = {"F64": "float64", "F32": "float32", "F16": "fp16", "BF16": "bf16"}
+_PREDICTIONS = {"epsilon": "predicts noise (epsilon)", "v": "predicts v"}
+_FORMATS = {"diffusers": "a Diffusers folder", "safetensors": ".safetensors", "ckpt": ".ckpt"}
+_CHECKS = (
+    ("settings", ExitCode.CONFIG),
+    ("model", ExitCode.MODEL),
+    ("pictures", ExitCode.DATASET),
+    ("disk", ExitCode.DISK),
+)
+
+
+def print_plan(plan: Plan, config: Config) -> None:
+    """Print the plan on stdout; its problems are told by who called."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print()
+    console.print(Padding(report(plan, config), (0, 1, 0, 2), expand=False))
+    console.print()
+
+
+def report(plan: Plan, config: Config) -> RenderableType:
+    """The plan in rows with a label each, the checks, and the remarks."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in _rows(plan, config):
+        table.add_row(label, value)
+    return Group(table, Text(), _checks(plan), *_remarks(plan))
+
+
+def _rows(plan: Plan, config: Config) -> Iterator[tuple[str, RenderableType]]:
+    if plan.model:
+        yield "model", _model(plan.model)
+    if plan.scan.train or plan.scan.classes:
+        yield "pictures", _folders(plan)
+    for balance in plan.balance:
+        if balance.train_pictures and balance.class_pictures:
+            yield "", _matching(balance)
+    if plan.buckets:
+        sizes = "   ".join(f"{width} x {height}: {count}" for (width, height), count in plan.buckets.items())
+        yield ("buckets" if config.dataset.bucket.enable else "size"), Text(sizes)
+        yield "steps", Text(plan.formula)
+    yield "saves", _saves(plan.saves, Path(config.save.output_dir) if config.save.output_dir else None)
+    yield "disk", _disk(plan.disk)
+
+
+def _model(model: ModelInfo) -> Text:
+    facts = []
+    if model.family:
+        facts.append(family_named(model.family).title)
+    if model.prediction:
+        facts.append(f"{_PREDICTIONS[model.prediction]}, known from {model.prediction_from}")
+    if not facts:
+        facts.append("its family is known once it is loaded")
+    facts.append("a Hub id" if model.is_hub_id else _FORMATS[model.format])
+    if kind := model.dtypes.get("unet"):
+        facts.append(_TYPES.get(kind, kind))
+    if model.size_bytes:
+        facts.append(gigabytes(model.size_bytes))
+    return Text.assemble((safe_text(model.base), "bold"), "\n", " · ".join(facts))
+
+
+def _folders(plan: Plan) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(overflow="fold")
+    for justify in ("right", "left", "right", "left", "right"):
+        table.add_column(justify=justify, no_wrap=True)
+    table.add_column(overflow="fold")
+    for folder in (*plan.scan.train, *plan.scan.classes):
+        note = "class" if folder.kind == "class" else _captions(folder)
+        cells = (len(folder.pictures), "x", folder.repeats, "=", folder.count)
+        name = Text(safe_text(folder.path.name or folder.path, 40))
+        table.add_row(name, *(Text(str(cell)) for cell in cells), Text(note, "dim"))
+    return table
+
+
+def _captions(folder: PictureFolder) -> str:
+    written = sum(picture.caption_from not in {"folder", "prompt"} for picture in folder.pictures)
+    if not written:
+        return f'as "{safe_text(folder.prompt, 60)}"'
+    return f"captions {written}/{len(folder.pictures)}"
+
+
+def _matching(balance: ClassBalance) -> Text:
+    words = f"{counted(balance.class_pictures, 'class picture')} of {safe_text(balance.class_name, 40)}"
+    if not balance.unused_pictures:
+        how = "repeated to match" if balance.used_count > balance.class_count else "each as often as it says"
+        return Text(f"{words}: all used, {how} = {balance.used_count}", "dim")
+    enough = balance.balancing_repeats or 1
+    text = f"! {words}: {balance.unused_pictures} never used; {counted(enough, 'repeat')} would use all"
+    return Text(text, "yellow")
+
+
+def _saves(saves: Saves, output: Path | None) -> Text:
+    names = [*saves.first, *(["..."] if saves.on_the_way > len(saves.first) else []), saves.final]
+    where = safe_text(output) if output else "the run's output folder"
+    how_many = counted(saves.on_the_way + 1, "model")
+    kept = f", {saves.at_once} at a time" if saves.at_once <= saves.on_the_way else ""
+    return Text(f"{how_many}{kept}, into {where}\n{safe_text(', '.join(names), 1000)}")
+
+
+def _disk(need: DiskNeed) -> Group:
+    parts = [f"{counted(need.num_models, 'model')} of {gigabytes(need.model_bytes)}"] if need.models else []
+    if need.checkpoints:
+        parts.append(f"{counted(need.num_checkpoints, 'checkpoint')}, {gigabytes(need.checkpoints)}")
+    parts += [f"cached pictures {gigabytes(need.cache)}"] if need.cache else []
+    parts += [f"previews {gigabytes(need.previews)}"] if need.previews else []
+    about = "at most " if need.exact else "about "
+    lines = [f"{about}{gigabytes(need.total)}: {', '.join(parts)}"] if parts else []
+    lines += [
+        f"{gigabytes(place.needed)} of {gigabytes(place.free)} free in {safe_text(place.folder)}"
+        for place in need.places
+    ]
+    return Group(*(Text(line) for line in lines))
+
+
+def _checks(plan: Plan) -> Text:
+    line = Text()
+    for label, code in _CHECKS:
+        if problems := sum(len(error.problems) for error in plan.errors if error.code == code):
+            line.append(f"✗ {label}: {counted(problems, 'problem')}   ", "bold red")
+        else:
+            line.append(f"✓ {label}   ", "green")
+    return line
+
+
+def _remarks(plan: Plan) -> Iterator[RenderableType]:
+    if not plan.notes:
+        return
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for note in plan.notes:
+        table.add_row(Text("i", "cyan"), Text(safe_text(note, 1000)))
+    yield Text()
+    yield table

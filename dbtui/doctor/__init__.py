@@ -1,0 +1,1 @@
+"""What this machine can do: each part is asked, judged, and told in one line with the next action."""
