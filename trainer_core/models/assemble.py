@@ -1,5 +1,6 @@
 """Build the three modules from where their tensors lie, and refuse what does not fit or is not finite."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ def _check_names_and_shapes(component: Component, module: nn.Module, slots: Slot
 
 def _check_finite(tensor: Tensor, name: str, base: str) -> None:
     low, high = torch.aminmax(tensor)
-    if not bool(torch.isfinite(low) & torch.isfinite(high)):
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise UserError(
             f"{safe_text(base)}: {safe_text(name)} holds values that are not finite (NaN or infinite): the file "
             "is damaged or its training failed; use another",

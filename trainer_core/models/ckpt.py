@@ -5,6 +5,7 @@ Before torch 2.10 a hostile file could corrupt memory even there (CVE-2026-24747
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from trainer_core.text import safe_text
 SAFE_TORCH = (2, 10)
 TIMEOUT_SECONDS = 3600
 EXTRACT_OPTION = "--extract-ckpt"
+FOREIGN = re.compile(r"(?:GLOBAL|builtins|but got) ([\w.]*[A-Za-z_][\w.]*)")  # in torch's messages
 
 # Classes that trainers of the first years left in their files beside the weights. A stand-in without any
 # behaviour takes their place, so that the rest of the file can be read; nothing of them is kept.
@@ -126,22 +128,20 @@ def _load_restricted(source: Path) -> Any:
         with torch.serialization.safe_globals(stand_ins):
             return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
     except Exception as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "Weights only load failed" in str(error) or "weights_only" in str(error).lower():
+        if culprit := FOREIGN.search(str(error)):
+            problem = f"it holds more than weights, maybe hostile code ({safe_text(culprit.group(1), limit=80)})"
             raise _refused(
-                source,
-                f"it holds more than weights, maybe hostile code, and is not opened ({_culprit(str(error))})",
+                source, f"{problem}, and is not opened; use another copy, best a .safetensors"
             ) from error
-        raise _refused(source, f"it is damaged or no checkpoint ({first_line}); download it again") from error
+        problem = f"it is damaged, or no checkpoint ({_gist(error)})"
+        raise _refused(source, f"{problem}; download it again") from error
 
 
-def _culprit(message: str) -> str:
-    """Return the part of torch's long message that names what was refused."""
-    for line in message.splitlines():
-        for mark in ("Unsupported global: GLOBAL ", "Unsupported operand ", "Unsupported class "):
-            if mark in line:
-                return safe_text(line.partition(mark)[2].split(" was ")[0].strip(), limit=120)
-    return "torch refuses it"
+def _gist(error: Exception) -> str:
+    """Return the one line of torch's long message that says what is wrong."""
+    advice = ("Weights only load failed", "Please file an issue", "Check the documentation")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(advice)]
+    return safe_text(lines[0] if lines else type(error).__name__, limit=120)
 
 
 def _state_dict(source: Path, content: Any) -> Mapping[Any, Any]:

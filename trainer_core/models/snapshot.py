@@ -1,5 +1,6 @@
 """A model turned into the tensors and texts of the files to write; nothing touches the disk here."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -90,7 +91,7 @@ def _cast_kept(name: str, tensor: Tensor, precision: Precision | None) -> Tensor
 
 def _check_finite(name: str, tensor: Tensor, dtype: torch.dtype) -> None:
     low, high = torch.aminmax(tensor)
-    if not bool(torch.isfinite(low) & torch.isfinite(high)):
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise UserError(
             f"{name} holds values that are not finite in {str(dtype).removeprefix('torch.')}; the training "
             "diverged, or save.precision is too narrow: use float",

@@ -20,7 +20,7 @@ def quiet():
     import torch
 
     quiet_imports()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # tensors this small are not worth a second thread
 
 
 @pytest.fixture(scope="session")
