@@ -22,8 +22,9 @@ def doctor(runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR, as_json: option
     from dbtui.cli.output import print_json
     from dbtui.doctor.examine import examine
 
+    out = sys.stdout  # the spinner puts something else in its place
     with _telling() as tell:
-        findings = list(examine(runs_dir, tell))
+        findings = list(examine(runs_dir, out, tell))
     problems = [finding for finding in findings if finding.level == "problem"]
     if as_json:
         print_json({"ok": not problems, "findings": [asdict(finding) for finding in findings]})

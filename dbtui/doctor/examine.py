@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TextIO
 
 from dbtui.doctor.ask import Answer, ask
 from dbtui.doctor.finding import Finding
@@ -25,36 +26,36 @@ LIBRARY_SECONDS = 120.0
 
 
 def examine(
-    runs_dir: Path, tell: Callable[[str], None] = lambda text: None, timeout: float | None = None
+    runs_dir: Path, out: TextIO, tell: Callable[[str], None] = lambda text: None
 ) -> Iterator[Finding]:
     """Yield what is found, section by section.
 
     Args:
         runs_dir: where runs would lie.
+        out: where a dashboard would be drawn (stdout, before anything takes its place).
         tell: told in a few words what is being looked at.
-        timeout: seconds for each question, instead of 15 for the driver and 120 for a library.
     """
     versions = library_versions()
     yield from python_findings()
     tell("torch and the GPU's driver")
     with ThreadPoolExecutor(2) as pool:  # no more: each import of torch keeps a core busy
-        driver = pool.submit(ask, "gpus", timeout or DRIVER_SECONDS)
-        torch = pool.submit(ask, "torch", timeout or LIBRARY_SECONDS).result()
+        driver = pool.submit(ask, "gpus", DRIVER_SECONDS)
+        torch = pool.submit(ask, "torch", LIBRARY_SECONDS).result()
         yield from torch_findings(torch)
         if torch.facts is not None:
             tell("bitsandbytes, xformers and diffusers")
-            yield from _libraries(versions, pool, timeout or LIBRARY_SECONDS)
+            yield from _libraries(versions, pool)
         else:
             yield Finding(SECTION, "others", "note", "were not tried, since they need torch")
         yield from gpu_findings(driver.result(), torch)
     yield from system_findings(runs_dir)
-    yield from terminal_findings()
+    yield from terminal_findings(out)
 
 
-def _libraries(versions: dict[str, str], pool: ThreadPoolExecutor, timeout: float) -> Iterator[Finding]:
+def _libraries(versions: dict[str, str], pool: ThreadPoolExecutor) -> Iterator[Finding]:
     missing = Answer(None, "is not installed")
     asked = {
-        name: pool.submit(ask, name, timeout)
+        name: pool.submit(ask, name, LIBRARY_SECONDS)
         for name in ("bitsandbytes", "xformers", "libraries")
         if name in versions or name == "libraries"
     }

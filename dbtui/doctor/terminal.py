@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
@@ -13,9 +12,8 @@ SECTION = "terminal"
 SMALLEST = (80, 24)
 
 
-def terminal_findings(environment: Mapping[str, str] = os.environ, out: TextIO | None = None) -> Iterator[Finding]:
-    """Judge the terminal that `out` (stdout) leads to."""
-    out = out or sys.stdout
+def terminal_findings(out: TextIO, environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
+    """Judge the terminal that `out` (the process's stdout) leads to."""
     if not out.isatty():
         text = "the output goes into a file or pipe: `dbtui run` prints plain lines there"
         yield Finding(SECTION, "terminal", "ok", text)
@@ -26,16 +24,19 @@ def terminal_findings(environment: Mapping[str, str] = os.environ, out: TextIO |
         yield Finding(SECTION, "terminal", "note", text, "set TERM, for instance to xterm-256color")
     else:
         yield Finding(
-            SECTION, "terminal", "ok", f"TERM={safe_text(term, 40)}, {_colors(environment)}{_way(environment)}"
+            SECTION,
+            "terminal",
+            "ok",
+            f"TERM={safe_text(term, 40)}, {_colors(out, environment)}{_way(environment)}",
         )
     yield _size()
     yield _encoding(out)
 
 
-def _colors(environment: Mapping[str, str]) -> str:
+def _colors(out: TextIO, environment: Mapping[str, str]) -> str:
     from rich.console import Console
 
-    system = Console(file=sys.stdout, _environ=environment).color_system
+    system = Console(file=out, _environ=environment).color_system
     names = {"truecolor": "16 million colours", "256": "256 colours", "standard": "16 colours"}
     return names.get(system or "", "no colours")
 

@@ -48,11 +48,13 @@ def model_size(model: ModelInfo) -> ModelSize | None:
     counted = {component: sum(counts) for component, counts in _counts(model, model.path)}
     if not all(counted.get(component) for component in ("unet", "text_encoder")):
         return _estimate(model)
-    counted.setdefault("vae", ELEMENTS["sd1"]["vae"])  # comes from model.vae
+    has_vae = bool(counted["vae"])
+    if not has_vae:
+        counted["vae"] = ELEMENTS["sd1"]["vae"]  # it comes from model.vae
     stored: dict[str, float] = {
         component: BYTES.get(model.dtypes.get(component, "F32"), 4) for component in counted
     }
-    return ModelSize(counted, stored, exact=True)
+    return ModelSize(counted, stored, exact=has_vae)
 
 
 def _counts(model: ModelInfo, path: Path) -> Iterator[tuple[str, Iterator[int]]]:
