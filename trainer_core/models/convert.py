@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.errors import ExitCode, UserError
@@ -13,14 +13,12 @@ from trainer_core.models.save import SavedModel, save_model
 from trainer_core.models.snapshot import Form, Precision
 from trainer_core.text import safe_text
 
-SchedulerName = Literal["ddim", "pndm", "ddpm", "euler", "euler_a", "lms", "dpmsolver++", "unipc"]
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
     "pndm": ("PNDMScheduler", {"skip_prk_steps": True, "set_alpha_to_one": False}),
     "ddpm": ("DDPMScheduler", {"clip_sample": False}),
     "euler": ("EulerDiscreteScheduler", {}),
     "euler_a": ("EulerAncestralDiscreteScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
     "dpmsolver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
     "unipc": ("UniPCMultistepScheduler", {}),
 }

@@ -81,10 +81,10 @@ def _fetch(
         names = choose(file.rfilename for file in found.siblings or [])
         if not names:
             raise _error(repo_id, "this repository holds no SD 1.x or 2.x model; check its name on huggingface.co")
-        return download(repo_id, found.sha or revision or "main", names, progress)
+        return download(repo_id, revision or "main", found.sha or revision or "main", names, progress)
     except HfHubHTTPError as error:
         raise _http_error(repo_id, revision, error) from error
-    except OSError as error:  # no network, offline mode, a broken connection, a full disk
+    except (OSError, *HfHubHTTPError.__bases__) as error:  # those of the HTTP library: no network, broken off
         if cached := _cached(repo_id, revision, choose):
             progress(f"the Hub cannot be reached: using {safe_text(repo_id)} from its cache")
             return cached

@@ -15,8 +15,11 @@ CHUNK = 2**22
 SECONDS_BETWEEN_REPORTS = 1.0
 
 
-def download(repo_id: str, commit: str, names: list[str], progress: Callable[[str], None]) -> Path:
-    """Fetch the files `names` of one commit; return the folder that holds them, or the file if it is one alone."""
+def download(repo_id: str, revision: str, commit: str, names: list[str], progress: Callable[[str], None]) -> Path:
+    """Fetch the files `names` of one commit; return the folder that holds them, or the file if it is one alone.
+
+    The cache remembers that `revision` (a branch or tag) meant this commit, so that it is found without a network.
+    """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
     path = Path()
@@ -25,6 +28,7 @@ def download(repo_id: str, commit: str, names: list[str], progress: Callable[[st
         if not isinstance(cached, str):
             _fetch_blob(repo_id, commit, name, progress)
         path = Path(hf_hub_download(repo_id, name, revision=commit))
+    hf_hub_download(repo_id, names[0], revision=revision)
     if len(names) == 1 and "/" not in names[0]:
         return path
     return path.parents[names[-1].count("/")]

@@ -17,6 +17,7 @@ def quiet_imports() -> None:
     os.environ["DIFFUSERS_VERBOSITY"] = "error"
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
+    os.environ["HF_HUB_VERBOSITY"] = "error"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["BITSANDBYTES_NOWELCOME"] = "1"
