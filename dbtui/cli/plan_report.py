@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -58,8 +59,8 @@ def _rows(plan: Plan, config: Config) -> Iterator[tuple[str, RenderableType]]:
         if balance.train_pictures and balance.class_pictures:
             yield "", _matching(balance)
     if plan.buckets:
-        sizes = "   ".join(f"{width} x {height}: {count}" for (width, height), count in plan.buckets.items())
-        yield ("buckets" if config.dataset.bucket.enable else "size"), Text(sizes)
+        sizes = [Text(f"{width} x {height}: {count}") for (width, height), count in plan.buckets.items()]
+        yield ("buckets" if config.dataset.bucket.enable else "size"), Columns(sizes, padding=(0, 3))
         yield "steps", Text(plan.formula)
     yield "saves", _saves(plan.saves, Path(config.save.output_dir) if config.save.output_dir else None)
     yield "disk", _disk(plan.disk)
