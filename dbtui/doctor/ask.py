@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from trainer_core.probe import MARK
 from trainer_core.text import safe_text
 
-MARK = "dbtui-probe:"
 _CODE = "from trainer_core.probe import main; main()"
 
 
