@@ -68,7 +68,12 @@ def make_job(pictures: Path, model_file: Callable[[str, str], Path], tmp_path: P
     """Return a function that prepares a training on the CPU; keyword arguments are tables of the configuration."""
 
     def make(
-        family: str = "sd1", prediction: str = "epsilon", reg: bool = True, side: int = 64, events: Any = None, **tables: dict[str, Any]
+        family: str = "sd1",
+        prediction: str = "epsilon",
+        reg: bool = True,
+        side: int = 64,
+        events: Any = None,
+        **tables: dict[str, Any],
     ) -> Job:
         settings: dict[str, Any] = {
             "schema": 1,

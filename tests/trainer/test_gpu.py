@@ -1,0 +1,135 @@
+"""What only a GPU can show; `make test-gpu` runs it, everything else leaves it out."""
+
+import importlib
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+MEMORY = {
+    "fp16": 'mixed_precision = "fp16"',
+    "bf16": 'mixed_precision = "bf16"',
+    "full_fp16": 'mixed_precision = "fp16"\nfull_fp16 = true',
+    "full_bf16": 'mixed_precision = "bf16"\nfull_bf16 = true',
+}
+STEPS, PROFILED = 8, 2
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
+]
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Train the tiny model for a few steps on the GPU; return what was seen and the trained model."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setenv("DBTUI_CACHE_DIR", str(tmp_path / "cache"))
+    from trainer_core.config.reader import parse_config
+    from trainer_core.models.tiny import build_tiny
+
+    importlib.import_module("bench_data").draw_pictures(tmp_path, 64, subject=4, classes=4)
+
+    def watch(memory: str, optimizer: str = "adamw", learning_rate: float = 1e-4):
+        text = f"""schema = 1
+[dataset]
+train_dir = "train"
+reg_dir = "reg"
+resolution = [64, 64]
+[optimizer]
+type = "{optimizer}"
+learning_rate = {learning_rate}
+[train]
+max_steps = {STEPS}
+batch_size = 2
+[memory]
+{memory}
+"""
+        config = parse_config(text, "test", folder=tmp_path)
+        model = build_tiny()
+        device = torch.device("cuda")
+        runs = tmp_path / "runs"
+        watched = importlib.import_module("gpu_run").watch(config, model, device, runs, profiled_steps=PROFILED)
+        return watched, model
+
+    return watch
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw8bit"])
+@pytest.mark.parametrize("precision", MEMORY)
+def test_trains(watch, precision: str, optimizer: str):
+    from trainer_core.models.tiny import build_tiny
+
+    watched, model = watch(MEMORY[precision], optimizer)
+    assert watched.problem is None
+    assert len(watched.losses) == STEPS
+    assert watched.finite
+    start = dict(build_tiny().unet.named_parameters())
+    moved = [not torch.equal(start[name], value.float().cpu()) for name, value in model.unet.named_parameters()]
+    assert sum(moved) > 0.95 * len(moved)
+    assert all(bool(value.isfinite().all()) for value in model.unet.parameters())
+
+
+@pytest.mark.parametrize("precision", MEMORY)
+def test_host_waits_once_a_step_for_the_scaler_and_else_never(watch, precision: str):
+    watched, _ = watch(MEMORY[precision], "adamw8bit")
+    allowed = 1 if "fp16" in precision else 0
+    assert watched.waits["aten::_local_scalar_dense"] <= allowed
+    assert watched.waits["cudaStreamSynchronize"] <= allowed
+    assert watched.waits["cudaDeviceSynchronize"] == 0
+
+
+def test_losses_agree_with_the_cpu(watch, tmp_path: Path):
+    """Same weights, order and schedule; noise comes from another generator, so means are compared, not steps."""
+    watched, _ = watch('mixed_precision = "no"', learning_rate=1e-9)
+    assert watched.finite
+    assert 0.3 < sum(watched.losses) / STEPS < 3.0
+
+
+def test_readback_brings_every_step_once_in_order_one_step_late():
+    from trainer_core.train.readback import Readback
+
+    device = torch.device("cuda")
+    readback, seen = Readback(device), []
+    for step in range(1, 8):
+        numbers = readback.push(step, torch.tensor(float(step), device=device), torch.tensor(0.5, device=device))
+        assert (numbers is None) == (step == 1)
+        seen.append(numbers)
+    seen.append(readback.drain())
+    assert [(numbers.step, numbers.loss, numbers.grad_norm) for numbers in seen[1:]] == [
+        (step, float(step), 0.5) for step in range(1, 8)
+    ]
+    assert readback.drain() is None
+
+
+def test_scaler_skips_an_overflow_and_leaves_the_weights(watch):
+    """The first scale, 65536, overflows a loss of this size: steps are skipped until it fits."""
+    from trainer_core.train.scaler import LossScaler
+
+    scaler = LossScaler(torch.device("cuda"), enabled=True)
+    scaler.update(torch.tensor(True, device="cuda"))
+    assert float(scaler.scale) == 32768.0
+    watched, _ = watch(MEMORY["fp16"])
+    assert watched.scale == 65536.0 * 0.5**watched.skipped
+    assert all(map(math.isfinite, watched.losses))
+
+
+def test_xformers_is_used_only_where_its_numbers_are_right(watch):
+    from trainer_core.train.attention import xformers_problem
+
+    problem = xformers_problem(torch.device("cuda"))
+    watched, _ = watch('attention = "xformers"\nmixed_precision = "bf16"')
+    if problem is None:
+        assert watched.problem is None
+        assert watched.finite
+    else:
+        assert watched.problem is not None
+        assert 'Use "sdpa"' in watched.problem
+
+
+def test_sliced_attention_trains(watch):
+    watched, _ = watch('attention = "sliced"\nmixed_precision = "bf16"')
+    assert watched.problem is None
+    assert watched.finite

@@ -1,0 +1,48 @@
+import pytest
+import torch
+from diffusers.optimization import get_scheduler
+
+from trainer_core.config.schema import Scheduler
+from trainer_core.train.learning_rate import learning_rate_at
+from trainer_core.train.scaler import LossScaler
+
+KINDS = ["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup"]
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("warmup", [0, 7])
+def test_schedules_are_those_of_diffusers(kind, warmup):
+    ours = Scheduler(type=kind, warmup_steps=warmup, cycles=3, power=2.0)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=3e-4)
+    theirs = get_scheduler(
+        kind, optimizer, num_warmup_steps=warmup, num_training_steps=50, num_cycles=3, power=2.0
+    )
+    for step in range(50):
+        assert learning_rate_at(step, 50, 3e-4, ours) == pytest.approx(theirs.get_last_lr()[0], abs=1e-15)
+        optimizer.step()
+        theirs.step()
+
+
+def test_the_loss_scale_halves_on_overflow_and_doubles_after_enough_clean_steps():
+    scaler = LossScaler(CPU, enabled=True, initial=1024.0, growth_interval=3)
+    seen = []
+    for overflowed in (False, True, False, False, False, True, True, False):
+        scaler.update(torch.tensor(overflowed))
+        seen.append(float(scaler.scale))
+    assert seen == [1024, 512, 512, 512, 1024, 512, 256, 256]
+
+
+def test_the_loss_scale_is_restored_exactly():
+    one, other = (LossScaler(CPU, enabled=True, initial=64.0, growth_interval=2) for _ in range(2))
+    one.update(torch.tensor(False))
+    other.load(one.state())
+    other.update(torch.tensor(False))
+    assert float(other.scale) == 128
+
+
+def test_a_disabled_scaler_never_scales():
+    scaler = LossScaler(CPU, enabled=False)
+    for _ in range(3000):
+        scaler.update(torch.tensor(False))
+    assert float(scaler.scale) == 1
