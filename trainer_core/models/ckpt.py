@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.pickles import check_torch
 from trainer_core.text import safe_text
 
-SAFE_TORCH = (2, 10)
 TIMEOUT_SECONDS = 3600
 EXTRACT_OPTION = "--extract-ckpt"
 FOREIGN = re.compile(r"(?:GLOBAL|builtins|but got) ([\w.]*[A-Za-z_][\w.]*)")  # in torch's messages
@@ -69,25 +69,13 @@ def as_safetensors(path: Path, stack: ExitStack) -> Path:
     except subprocess.TimeoutExpired as error:
         raise _refused(path, "reading it took longer than an hour") from error
     if child.returncode != 0 or not target.is_file():
-        said = child.stderr.decode("utf-8", errors="replace").strip().splitlines()
-        reason = said[-1].removeprefix("error: ") if said else f"its reader ended with code {child.returncode}"
-        raise UserError(safe_text(reason, limit=1000), ExitCode(_known_code(child.returncode)))
+        said = child.stderr.decode("utf-8", errors="replace").splitlines()
+        reasons = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+        if not reasons:
+            raise _refused(path, f"its reader ended with code {child.returncode}; is there enough memory?")
+        code = ExitCode.DISK if child.returncode == ExitCode.DISK else ExitCode.MODEL
+        raise UserError([safe_text(reason, limit=1000) for reason in reasons], code)
     return target
-
-
-def check_torch(path: Path) -> None:
-    """Raise a UserError if the installed torch is too old to read pickles safely."""
-    from importlib.metadata import version
-
-    installed = version("torch")
-    numbers = tuple(int(part) for part in installed.split("+")[0].split(".")[:2])
-    if numbers < SAFE_TORCH:
-        raise UserError(
-            f"{safe_text(path)}: torch {installed} cannot read pickled checkpoints safely (CVE-2026-24747). "
-            "Convert it on a machine with torch 2.10 or newer (dbtui convert SRC DST.safetensors), or update "
-            "torch here",
-            ExitCode.MODEL,
-        )
 
 
 def child_environment() -> dict[str, str]:
@@ -161,10 +149,6 @@ def _tensors(state: Mapping[Any, Any]) -> dict[str, Any]:
 
     plain = {name: value for name, value in state.items() if isinstance(name, str) and torch.is_tensor(value)}
     return separate({name: tensor for name, tensor in plain.items() if tensor.layout == torch.strided})
-
-
-def _known_code(code: int) -> int:
-    return code if code in {ExitCode.MODEL, ExitCode.DISK} else ExitCode.MODEL
 
 
 def _refused(path: Path, reason: str) -> UserError:

@@ -75,6 +75,8 @@ def _fetch(
 
     from trainer_core.models.hub_download import download
 
+    # An error of the Hub is one of the HTTP library too (requests or httpx, by version): no network, broken off.
+    network_errors: tuple[type[Exception], ...] = (OSError, *HfHubHTTPError.__bases__)
     try:
         progress(f"asking the Hub for {safe_text(repo_id)}")
         found = HfApi().model_info(repo_id, revision=revision, timeout=20)
@@ -84,7 +86,7 @@ def _fetch(
         return download(repo_id, revision or "main", found.sha or revision or "main", names, progress)
     except HfHubHTTPError as error:
         raise _http_error(repo_id, revision, error) from error
-    except (OSError, *HfHubHTTPError.__bases__) as error:  # those of the HTTP library: no network, broken off
+    except network_errors as error:
         if cached := _cached(repo_id, revision, choose):
             progress(f"the Hub cannot be reached: using {safe_text(repo_id)} from its cache")
             return cached

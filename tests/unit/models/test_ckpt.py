@@ -127,12 +127,13 @@ def test_leftovers_of_old_trainers_do_not_stand_in_the_way(tmp_path):
 
 @pytest.mark.parametrize(("version", "safe"), [("2.9.1+cu128", False), ("2.6.0", False), ("2.10.0", True)])
 def test_an_old_torch_reads_no_pickle(tmp_path, monkeypatch, version, safe):
-    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    monkeypatch.setattr("trainer_core.models.pickles.version", lambda name: version)
     if safe:
-        ckpt.check_torch(tmp_path / "m.ckpt")
+        torch.save({"a": torch.zeros(2)}, tmp_path / "m.ckpt")
+        extract_ckpt(tmp_path / "m.ckpt", tmp_path / "out.safetensors")
         return
     with pytest.raises(UserError, match=r"m\.ckpt: .*CVE-2026-24747.*dbtui convert") as caught:
-        ckpt.check_torch(tmp_path / "m.ckpt")
+        extract_ckpt(tmp_path / "m.ckpt", tmp_path / "out.safetensors")
     assert caught.value.code == ExitCode.MODEL
 
 

@@ -18,7 +18,7 @@ from trainer_core.models.save import save_model
 from trainer_core.models.sniff import ModelInfo
 
 KINDS = {"sd1": ("sd1", "epsilon"), "sd2-base": ("sd2", "epsilon"), "sd2-v": ("sd2", "v")}
-POOL = 50_000_000  # more than any tensor needs
+POOL = 60_000_000  # more than any tensor needs
 
 
 @pytest.fixture
