@@ -1,6 +1,5 @@
-"""Writes tests/trainer/golden_losses.json anew, from the tests' own definition; only for a change that is meant."""
+"""Writes tests/trainer/golden_losses.json anew, as the tests define it; only for a change that is meant."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,8 @@ GOLDEN = Path(__file__).parent.parent / "tests" / "trainer" / "golden_losses.jso
 COLLECT = """
 import json
 def test_collect(make_job, run_job):
-    losses = {name: [r.loss for r in run_job(make_job(**variant, **TABLES, side=SIDE))] for name, variant in VARIANTS.items()}
+    jobs = {name: make_job(**variant, **TABLES, side=SIDE) for name, variant in VARIANTS.items()}
+    losses = {name: [report.loss for report in run_job(job)] for name, job in jobs.items()}
     GOLDEN.write_text(json.dumps(losses, indent=1) + "\\n")
 """
 

@@ -1,7 +1,7 @@
 """The proof of correctness: our losses against a loop written from the formulas, with other libraries' parts.
 
-Pictures have 128 pixels: at 64 the tiny U-Net's deepest feature map is 1 x 1, where a group norm over two values is
-a sign function and rounding errors grow a thousandfold a step.
+Pictures have 128 pixels: at 64 the tiny U-Net's deepest feature map is 1 x 1, where a group norm over two values
+is a sign function and rounding errors grow a thousandfold a step.
 """
 
 import json
@@ -34,7 +34,7 @@ TABLES = {
 
 
 def reference_losses(job):
-    """Train as the field does it: diffusers' scheduler, torch's plain AdamW and clipping, one picture at a time."""
+    """Train as the field does it: diffusers' scheduler, torch's AdamW and clipping, one picture at a time."""
     config, order, items = job.config, job.samples.order, job.samples.items
     model = load_model(config.model)
     unet, text_encoder, vae = model.unet.train(), model.text_encoder.train(), model.vae

@@ -1,0 +1,98 @@
+"""N steps equal k steps, a stop, and a resume: bit for bit, for every optimizer and precision."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.train.checkpoint import checkpoints, save_checkpoint
+from trainer_core.train.resume import checkpoint_of, restore
+
+STEPS = 8
+VARIANTS = {
+    "adamw": {"optimizer": {"type": "adamw"}},
+    "adamw8bit": {"optimizer": {"type": "adamw8bit"}},
+    "full_bf16": {"memory": {"mixed_precision": "bf16", "full_bf16": True}},
+    "full_bf16-8bit": {
+        "memory": {"mixed_precision": "bf16", "full_bf16": True},
+        "optimizer": {"type": "adamw8bit"},
+    },
+    "accumulation": {"train": {"gradient_accumulation": 3, "max_steps": STEPS, "workers": 1}},
+}
+
+
+def weights(job):
+    return {name: parameter.detach().clone() for name, parameter in job.parameters.items()}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_resumed_training_is_bit_for_bit_the_uninterrupted_one(name, make_job, run_job, tmp_path):
+    tables = {"train": {"max_steps": STEPS, "workers": 1}, "scheduler": {"type": "cosine"}, **VARIANTS[name]}
+    whole = make_job(**tables)
+    expected = [report.loss for report in run_job(whole)]
+    seen = []
+    for part in (3, 2, 3):  # twice in a row, in the middle of an epoch
+        job = make_job(**tables)
+        if found := checkpoints(tmp_path):
+            restore(job, found[-1])
+        seen += [report.loss for report in run_job(job, part)]
+        save_checkpoint(tmp_path, checkpoint_of(job))
+    assert seen == expected
+    assert all(torch.equal(value, weights(job)[key]) for key, value in weights(whole).items())
+
+
+@pytest.fixture
+def two_checkpoints(make_job, run_job, tmp_path):
+    job = make_job(train={"max_steps": 4, "workers": 1})
+    for _ in range(2):
+        run_job(job, 1)
+        save_checkpoint(tmp_path / "checkpoints", checkpoint_of(job))
+    return tmp_path / "checkpoints"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "no manifest", "stray"])
+def test_a_damaged_checkpoint_is_passed_over(damage, two_checkpoints):
+    newest = two_checkpoints / "000002"
+    file = newest / "weights.safetensors"
+    match damage:
+        case "truncated":
+            file.write_bytes(file.read_bytes()[:-100])
+        case "flipped":
+            content = bytearray(file.read_bytes())
+            content[-1] ^= 1
+            file.write_bytes(content)
+        case "missing":
+            file.unlink()
+        case "no manifest":
+            (newest / "manifest.json").unlink()
+        case "stray":
+            newest.rename(two_checkpoints / ".tmp-000002-abc")
+    assert [path.name for path in checkpoints(two_checkpoints)] == ["000001"]
+
+
+def test_the_two_newest_are_kept_by_step_and_not_by_time(two_checkpoints, make_job, run_job):
+    job = make_job(train={"max_steps": 4, "workers": 1})
+    run_job(job, 3)
+    save_checkpoint(two_checkpoints, checkpoint_of(job))
+    assert [path.name for path in checkpoints(two_checkpoints)] == ["000002", "000003"]
+    shutil.copytree(two_checkpoints / "000002", two_checkpoints / "000010")
+    assert [path.name for path in checkpoints(two_checkpoints)] == ["000002", "000003", "000010"]
+
+
+def test_another_dataset_is_refused_with_the_difference(two_checkpoints, make_job):
+    job = make_job(train={"max_steps": 4, "workers": 1}, reg=False)
+    with pytest.raises(UserError, match="number of pictures was 8 and is 5") as caught:
+        restore(job, checkpoints(two_checkpoints)[-1])
+    assert caught.value.code is ExitCode.RESUME
+
+
+def test_a_checkpoint_of_a_newer_format_is_refused(two_checkpoints, make_job):
+    path = two_checkpoints / "000002"
+    state = json.loads((path / "state.json").read_text())
+    state |= {"format": 99, "version": "9.0"}
+    (path / "state.json").write_text(json.dumps(state))
+    with pytest.raises(UserError, match=r"9\.0.*newer") as caught:
+        restore(make_job(train={"max_steps": 4, "workers": 1}), path)
+    assert caught.value.code is ExitCode.RESUME
