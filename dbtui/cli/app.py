@@ -79,9 +79,15 @@ def say_error(problem: str) -> None:
 
 
 def _report_unexpected(error: Exception) -> int:
-    with tempfile.NamedTemporaryFile("w", prefix="dbtui-", suffix=".txt", delete=False, encoding="utf-8") as file:
-        traceback.print_exception(error, file=file)
-    say_error(f"unexpected failure ({type(error).__name__}: {error}). The details are in {Path(file.name)}.")
+    what = f"unexpected failure ({type(error).__name__}: {error})."
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="dbtui-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            traceback.print_exception(error, file=file)
+        say_error(f"{what} The details are in {Path(file.name)}.")
+    except OSError:  # the disk of temporary files is full, which may be the failure itself
+        say_error(what)
     return int(ExitCode.FAILED)
 
 

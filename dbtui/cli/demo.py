@@ -2,18 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from dbtui.cli import options
 from trainer_core.errors import ExitCode
 from trainer_core.text import safe_text
 
 
 def demo(
-    runs_dir: Annotated[
-        Path, typer.Option("--runs-dir", metavar="DIR", help="Folder that holds the runs and the demo's files.")
-    ] = Path("runs"),
+    runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR,
 ) -> int:
     """Train a tiny model on drawn pictures: the whole job, on any CPU, in about a minute."""
     from dbtui.cli.output import narrate

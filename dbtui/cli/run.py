@@ -1,11 +1,11 @@
 """`dbtui run`: check everything, start the training detached, and watch it."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dbtui.cli import options
 from dbtui.cli.output import narrate
 from trainer_core.text import safe_text
 
@@ -15,36 +15,15 @@ if TYPE_CHECKING:
 
 
 def run(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A run file (.toml), or the name of a preset.")],
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="MODEL", help="Start model: a file, a folder, or a Hub id."),
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option("--data", metavar="DIR", help='Pictures, in folders "<repeats>_<identifier> <class>".'),
-    ] = None,
-    reg: Annotated[
-        str | None, typer.Option("--reg", metavar="DIR", help='Class pictures, in folders "<repeats>_<class>".')
-    ] = None,
-    identifier: Annotated[
-        str | None, typer.Option("--identifier", metavar="WORD", help="Rare word; --data is then a plain folder.")
-    ] = None,
-    class_: Annotated[
-        str | None, typer.Option("--class", metavar="WORDS", help="Kind of thing; --data is then a plain folder.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Name of the run; else the next free number.")
-    ] = None,
-    runs_dir: Annotated[
-        Path, typer.Option("--runs-dir", metavar="DIR", help="Folder that holds the runs.")
-    ] = Path("runs"),
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change a setting, such as train.max_steps=800; repeatable."
-        ),
-    ] = None,
+    file: options.File,
+    model: options.Model = None,
+    data: options.Data = None,
+    reg: options.Reg = None,
+    identifier: options.Identifier = None,
+    class_: options.Class = None,
+    name: options.Name = None,
+    runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR,
+    overrides: options.Overrides = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the training and leave at once.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the complete run file, and start nothing.")

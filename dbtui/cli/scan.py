@@ -1,8 +1,5 @@
 """`dbtui scan`: the dataset as the trainer will see it, before it sees it."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +9,6 @@ from trainer_core.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from trainer_core.config.schema import Dataset
-
-ProgressCall = Callable[[int, int], None]
 
 
 def scan(
@@ -40,11 +35,12 @@ def scan(
 ) -> int:
     """Show the folders, captions, balance and every problem of a dataset. Exit code 3 if there are problems."""
     from dbtui.cli.output import print_json
+    from dbtui.cli.progress import picture_progress
     from dbtui.cli.scan_report import print_report, report_data
     from trainer_core.data.scan import scan_dataset
 
     dataset = _dataset(folder, reg, resolution, buckets, caption_extension)
-    with _progress_bar() as progress:
+    with picture_progress() as progress:
         result = scan_dataset(dataset, [], deep=deep, workers=workers, progress=progress)
     if as_json:
         print_json(report_data(result, dataset))
@@ -76,18 +72,3 @@ def _dataset(folder: Path, reg: Path | None, resolution: str, buckets: bool, ext
     except ValidationError:
         text = "--caption-extension takes letters and digits, such as .txt"
         raise UserError(text, ExitCode.CONFIG) from None
-
-
-@contextmanager
-def _progress_bar() -> Iterator[ProgressCall | None]:
-    """A progress bar on stderr, where that is a terminal; it leaves no trace."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("looking at pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -25,9 +25,7 @@ LIBRARY_SECONDS = 120.0
 """A first import of torch from a network disk takes a minute."""
 
 
-def examine(
-    runs_dir: Path, out: TextIO, tell: Callable[[str], None] = lambda text: None
-) -> Iterator[Finding]:
+def examine(runs_dir: Path, out: TextIO, tell: Callable[[str], None] = lambda text: None) -> Iterator[Finding]:
     """Yield what is found, section by section.
 
     Args:

@@ -22,6 +22,7 @@ from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopSignals
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import checkpoints
+from trainer_core.train.halt import Halt
 from trainer_core.train.job import Job, Samples, StopRequestedError, prepare
 from trainer_core.train.loop import train
 from trainer_core.train.naming import final_name
@@ -63,9 +64,10 @@ def train_run(run: RunDirectory) -> ExitCode:
 def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> tuple[ExitCode, str, list[Path]]:
     config = read_config(run.run_toml)
     device = _device()
-    gpu = GpuMonitor() if device.type == "cuda" else None
-    reading = gpu.first() if gpu else None
-    write_process_record(run, {"name": reading.name, "driver": reading.driver} if reading else None)
+    gpu = GpuMonitor(_uuid(device)) if device.type == "cuda" else None
+    write_process_record(run, _gpu_facts(gpu))
+    control = ControlReader(run)
+    halt = Halt(control, signals, events)
     _remove_strays(run)
 
     plan = _plan(config, run, events)
@@ -82,12 +84,12 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
             device,
             events,
             cache_dir=shared_cache(run.path.parent),
-            should_stop=lambda: signals.stop_requested is not None,
+            should_stop=halt.requested,
         )
     except StopRequestedError:
-        return ExitCode.STOPPED, f"stopped by {signals.stop_requested} before the first step", []
+        return ExitCode.STOPPED, f"stopped before the first step ({halt.reason}); it can be started again", []
     outputs = Outputs(job, run, events)
-    session = Session(job, outputs, events, ControlReader(run), signals, gpu)
+    session = Session(job, outputs, events, halt, gpu)
     _resume(job, run, events)
     if job.step == 0 and config.sample.before_training:
         outputs.draw_previews()
@@ -98,8 +100,8 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
     finally:
         outputs.in_loop = False
         job.loader.close()
-    if session.stopped:
-        return ExitCode.STOPPED, f"stopped at step {job.step} ({session.stopped}); it can be resumed", []
+    if halt.reason and job.step < job.samples.total_steps:
+        return ExitCode.STOPPED, f"stopped at step {job.step} ({halt.reason}); it can be resumed", []
     return _finish(config, job, outputs)
 
 
@@ -117,6 +119,7 @@ def _plan(config: Config, run: RunDirectory, events: NarratedEvents) -> Plan:
         config,
         run.path.parent,
         deep=True,
+        run_dir=run.path,
         progress=lambda done, total: events.emit("progress", phase="load", done=done, total=total),
     )
     plan.raise_for_problems()
@@ -144,6 +147,18 @@ def _device() -> torch.device:
         )
     device: torch.device = state.device
     return device
+
+
+def _uuid(device: torch.device) -> str | None:
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return f"GPU-{uuid}" if uuid else None
+
+
+def _gpu_facts(gpu: GpuMonitor | None) -> dict[str, str | float | None] | None:
+    reading = gpu.first() if gpu else None
+    if reading is None:
+        return None
+    return {"name": reading.name, "driver": reading.driver, "vram_total_gb": reading.vram_total_gb}
 
 
 def _remove_strays(run: RunDirectory) -> None:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
-from trainer_core.run.control import Command, ControlReader, acknowledge
+from trainer_core.run.control import Command, acknowledge
 from trainer_core.run.events import EventWriter
 from trainer_core.run.machine import GpuMonitor
-from trainer_core.run.stop_signals import StopSignals
+from trainer_core.train.halt import Halt
 from trainer_core.train.job import Job
 from trainer_core.train.loop import StepReport
 from trainer_core.train.naming import epoch_name, step_name
@@ -18,19 +18,13 @@ _GB = 2**30
 
 @dataclass(slots=True)
 class Session:
-    """One process's share of a run. The loop calls `report` and `between_steps`.
-
-    Attributes:
-        stopped: why the training stops before its end, None while it goes on.
-    """
+    """One process's share of a run. The loop calls `report` and `between_steps`."""
 
     job: Job
     outputs: Outputs
     events: EventWriter
-    control: ControlReader
-    signals: StopSignals
+    halt: Halt
     gpu: GpuMonitor | None
-    stopped: str | None = None
 
     def report(self, report: StepReport) -> None:
         """Write the event of one step."""
@@ -46,21 +40,19 @@ class Session:
             vram_gb=torch.cuda.memory_reserved() / _GB if self.gpu else None,
             gpu_load=reading.load if reading else None,
             gpu_temp=reading.temperature if reading else None,
+            gpu_power=reading.power if reading else None,
         )
 
     def between_steps(self) -> bool:
         """Do what is due after `job.step` steps; return whether the training goes on."""
-        for command in self.control.poll():
+        for command in self.halt.commands():
             self._obey(command)
-        if self.signals.stop_requested:
-            self.stopped = self.stopped or f"asked by {self.signals.stop_requested}"
         if self.job.step == self.job.samples.total_steps:
-            self.stopped = None  # the end is reached anyway
             return False
         self._write_what_is_due()
-        if self.stopped:
+        if self.halt.reason:
             self.outputs.save_state()
-        return self.stopped is None
+        return self.halt.reason is None
 
     def _write_what_is_due(self) -> None:
         save, sample = self.job.config.save, self.job.config.sample
@@ -71,7 +63,7 @@ class Session:
             self.outputs.save_model_on_the_way(epoch_name(save.output_name, self.job.epoch))
         if by_step:
             self.outputs.save_model_on_the_way(step_name(save.output_name, self.job.step))
-        if (by_epoch or by_step) and not self.stopped:
+        if (by_epoch or by_step) and not self.halt.reason:
             self.outputs.save_state()
 
     def _is_due(self, every_n_steps: int | None, every_n_epochs: int | None) -> bool:
@@ -90,9 +82,6 @@ class Session:
                 text = f"{self.outputs.draw_previews()} previews drawn"
             case "sample":
                 ok, text = False, "this run has no [[sample.prompts]]"
-            case "stop":
-                self.stopped = "asked by a command"
-                text = "the state is being saved"
             case _:
                 ok, text = False, f"this trainer cannot {command.kind}"
         acknowledge(self.events, command, ok, text)
