@@ -1,0 +1,254 @@
+"""One training on a device, watched: memory by phase, speed, loss, skipped steps, and who waits for the device."""
+
+import gc
+import math
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from our_loop import OurTraining
+
+from trainer_core.config.schema import Config
+from trainer_core.data.balance import match_class_items
+from trainer_core.data.buckets import fit_picture
+from trainer_core.data.order import TrainingOrder
+from trainer_core.data.scan import scan_dataset
+from trainer_core.errors import UserError
+from trainer_core.models.model import StableDiffusion
+from trainer_core.train.job import Job, Samples, prepare
+from trainer_core.train.loop import StepReport
+from trainer_core.train.preview import draw
+
+GB = 2**30
+SETTLING_STEPS = 3
+CONTEXT_GB = 0.7
+"""What the driver and the CUDA context take of a card; torch's allocator does not see it."""
+WAITING = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "aten::item", "aten::_local_scalar_dense")
+"""What the profiler shows where the host waits. The late readback waits for an event, which is not here."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """What one training showed.
+
+    Attributes:
+        memory: peak GB of each phase: what tensors used, and what the allocator reserved; empty on a CPU.
+        losses: of every step.
+        skipped: steps that the fp16 scaler left out because a gradient overflowed.
+        scale: the scaler's factor at the end, 1 where there is none.
+        waits: calls that make the host wait, per step.
+        problem: why it did not run to its end, None if it did.
+    """
+
+    memory: dict[str, dict[str, float]] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+    skipped: int = 0
+    scale: float = 1.0
+    steps_per_s: float | None = None
+    images_per_s: float | None = None
+    waits: dict[str, float] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether there were losses and all of them are numbers."""
+        return bool(self.losses) and all(map(math.isfinite, self.losses))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything for a JSON file; of the losses the first and the last."""
+        return {
+            "memory_gb": self.memory,
+            "steps_per_s": _rounded(self.steps_per_s),
+            "images_per_s": _rounded(self.images_per_s),
+            "losses_finite": self.finite,
+            "first_loss": _rounded(self.losses[0]) if self.losses else None,
+            "last_loss": _rounded(self.losses[-1]) if self.losses else None,
+            "skipped_steps": self.skipped,
+            "loss_scale": self.scale,
+            "host_waits_per_step": self.waits,
+            "problem": self.problem,
+        }
+
+
+def samples_of(config: Config) -> Samples:
+    """Return what `config` trains on; a plan without looking at the model, which lies in memory only."""
+    items = match_class_items(scan_dataset(config.dataset, config.concept))
+    fits = tuple(fit_picture(item.picture.size, config.dataset) for item in items)
+    buckets: dict[tuple[int, int], list[int]] = {}
+    for index, (item, fit) in enumerate(zip(items, fits, strict=True)):
+        buckets.setdefault(fit.bucket, []).extend([index] * item.repeats)
+    order = TrainingOrder(
+        buckets=buckets,
+        batch_size=config.train.batch_size,
+        accumulation=config.train.gradient_accumulation,
+        seed=config.train.seed,
+    )
+    return Samples(items=items, fits=fits, order=order, total_steps=config.train.max_steps or 1)
+
+
+def watch(
+    config: Config,
+    model: StableDiffusion,
+    device: torch.device,
+    runs_dir: Path,
+    *,
+    card_gb: float | None = None,
+    profiled_steps: int = 0,
+) -> Watched:
+    """Train `model` in place by `config`, then draw one preview; what it could not do is in `problem`.
+
+    Args:
+        config: with pictures, without a model file; max_steps counts the profiled steps too.
+        model: what is trained, on the CPU.
+        device: where.
+        runs_dir: folder for the run directory.
+        card_gb: pretend that the card has this much memory.
+        profiled_steps: how many of the last steps run under torch's profiler, after the speed was measured.
+    """
+    watched = Watched()
+    _free(device)  # what an earlier model left in torch's cache would count as this one's
+    training = OurTraining(config, runs_dir, device)
+    _limit(device, card_gb)
+    try:
+        _train(training, config, model, watched, profiled_steps)
+    except torch.OutOfMemoryError:
+        watched.problem = "out of memory"
+    except UserError as error:
+        watched.problem = "; ".join(error.problems)
+    finally:
+        training.close()
+        training.job = None
+        _free(device)
+        _limit(device, None)
+    return watched
+
+
+def _train(
+    training: OurTraining, config: Config, model: StableDiffusion, watched: Watched, profiled_steps: int
+) -> None:
+    device = training.device
+    with_memory = _Memory(device, watched.memory)
+    with_memory.start()
+    job = prepare(
+        config,
+        samples_of(config),
+        model,
+        device,
+        training.events,
+        cache_dir=training.runs_dir / ".cache",
+        should_stop=lambda: False,
+    )
+    training.job = job
+    with_memory.end("cache and placing")
+    clock = _Clock(job, device, job.samples.total_steps - profiled_steps, profiled_steps)
+
+    def on_report(report: StepReport) -> None:
+        watched.losses.append(report.loss)
+        watched.skipped += not math.isfinite(report.grad_norm)
+
+    training.train(clock.tick, on_report)
+    with_memory.end("train")
+    watched.scale = float(job.scaler.scale)
+    watched.waits = clock.waits()
+    watched.steps_per_s, watched.images_per_s = clock.speed()
+    if config.sample.prompts:
+        _draw(job)
+        with_memory.end("preview")
+
+
+def _draw(job: Job) -> None:
+    job.model.vae.to(job.device)
+    job.model.unet.eval()
+    draw(
+        job.model,
+        job.config.sample.prompts[0],
+        job.config.dataset.resolution,
+        job.device,
+        clip_skip=None,
+        autocast=job.precision.autocast(job.device),
+    )
+
+
+class _Clock:
+    """Times the steps between the settling ones and the profiled ones, then profiles the rest."""
+
+    def __init__(self, job: Job, device: torch.device, last_timed: int, profiled: int) -> None:
+        self.job, self.device, self.last_timed, self.profiled = job, device, last_timed, profiled
+        self.started = self.ended = 0.0
+        self.samples = 0
+        self.profiler: Any = None
+
+    def tick(self, step: int, pictures: list[Path], loss: float) -> None:
+        del loss
+        if SETTLING_STEPS < step <= self.last_timed:
+            self.samples += len(pictures)
+        if step == SETTLING_STEPS:
+            self.started = self._now()
+        if step == self.last_timed:
+            self.ended = self._now()
+            if self.profiled:
+                self.profiler = torch.profiler.profile()
+                self.profiler.start()
+        if self.profiler and step == self.job.samples.total_steps:
+            self.profiler.stop()  # before the last readback, which is not of a step in the middle
+
+    def speed(self) -> tuple[float, float]:
+        seconds = self.ended - self.started
+        return (self.last_timed - SETTLING_STEPS) / seconds, self.samples / seconds
+
+    def waits(self) -> dict[str, float]:
+        if self.profiler is None:
+            return {}
+        # The trace is written by torch's own C++ code; its Python summary takes half a minute.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "trace.json"
+            self.profiler.export_chrome_trace(str(path))
+            trace = path.read_text(encoding="utf-8")
+        return {name: trace.count(f'"name": "{name}"') / self.profiled for name in WAITING}
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+class _Memory:
+    """Peak memory of one phase after the other."""
+
+    def __init__(self, device: torch.device, phases: dict[str, dict[str, float]]) -> None:
+        self.on_gpu, self.phases = device.type == "cuda", phases
+
+    def start(self) -> None:
+        if self.on_gpu:
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+
+    def end(self, phase: str) -> None:
+        if self.on_gpu:
+            torch.cuda.synchronize()
+            self.phases[phase] = {
+                "allocated": round(torch.cuda.max_memory_allocated() / GB, 3),
+                "reserved": round(torch.cuda.max_memory_reserved() / GB, 3),
+            }
+            torch.cuda.reset_peak_memory_stats()
+
+
+def _limit(device: torch.device, card_gb: float | None) -> None:
+    if device.type != "cuda":
+        return
+    total = torch.cuda.get_device_properties(device).total_memory / GB
+    fraction = 1.0 if card_gb is None else min(1.0, (card_gb - CONTEXT_GB) / total)
+    torch.cuda.set_per_process_memory_fraction(fraction)
+
+
+def _free(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 4)

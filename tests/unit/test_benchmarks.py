@@ -1,0 +1,181 @@
+"""The benchmarks' pieces do what their figures claim; nothing here is timed."""
+
+import importlib
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+STEPS, PAIRS, SIDE, PICTURES = 4, 2, 64, 4
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Import a file of benchmarks/ as its scripts do; nothing remembers pictures outside the test."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setenv("DBTUI_CACHE_DIR", str(tmp_path / "cache"))
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    return load
+
+
+@pytest.fixture
+def comparison(load, tmp_path: Path):
+    return load("vs_diffusers").set_up(tmp_path, "tiny", side=SIDE, pairs=PAIRS, steps=STEPS, pictures=PICTURES)
+
+
+def test_both_sides_train_on_the_same_pictures_as_many_in_each_step(comparison):
+    clocks = [comparison.ours(), comparison.plain(cache_latents=False), comparison.plain(cache_latents=True)]
+    for clock in clocks:
+        assert [len(pictures) for pictures in clock.pictures] == [2 * PAIRS] * STEPS
+        seen = Counter(path for pictures in clock.pictures for path in pictures)
+        # 4 steps of 4 are two passes over 4 pictures of the subject and 4 of the class.
+        assert seen == Counter(dict.fromkeys([*comparison.instance, *comparison.classes], 2))
+
+
+def test_both_sides_read_a_picture_alike(comparison, load):
+    from trainer_core.config.schema import Dataset
+    from trainer_core.data.buckets import fit_picture
+    from trainer_core.data.pixels import load_pixels
+
+    path = comparison.instance[0]
+    ours = load_pixels(path, fit_picture((2 * SIDE, 2 * SIDE), Dataset(resolution=(SIDE, SIDE))))
+    plain = load("plain_loop").open_picture(path, SIDE)
+    assert plain.shape == ours.shape
+    assert float((plain - ours).abs().mean()) < 0.02  # another resampling filter, the same picture
+
+
+def test_plain_loop_trains_unet_and_text_encoder_but_not_the_vae(load, tmp_path: Path):
+    bench_model, plain_loop = load("bench_model"), load("plain_loop")
+    model = bench_model.random_model(bench_model.sd1_configs(bench_model.TINY))
+    before = {name: _copy(model.module(name)) for name in ("unet", "text_encoder", "vae")}
+    instance, classes = load("bench_data").draw_pictures(tmp_path, SIDE, subject=2, classes=2)
+    tokenize = plain_loop.clip_tokenize(_tokenizer_folder(tmp_path))
+    pairs = plain_loop.Pairs(instance, classes, ("sls frog", "frog"), SIDE, tokenize)
+    losses: list[float] = []
+    settings = plain_loop.PlainSettings(
+        steps=3, pairs=2, side=SIDE, learning_rate=1e-4, seed=1, cache_latents=False
+    )
+    plain_loop.train_plain(model, pairs, settings, lambda step, pictures, loss: losses.append(loss))
+    changed = {name: not _same(before[name], model.module(name)) for name in before}
+    assert changed == {"unet": True, "text_encoder": True, "vae": False}
+    assert len(losses) == 3
+    assert all(0.5 < loss < 10 for loss in losses)  # two means of squared unit noise, at random weights
+
+
+def test_both_tokenizers_agree(load, tmp_path: Path):
+    from trainer_core.models.family import family_named
+
+    tokenize = load("plain_loop").clip_tokenize(_tokenizer_folder(tmp_path))
+    assert tokenize("sls frog").tolist() == family_named("sd1").tokenize(["sls frog"])[0]
+
+
+def test_flops_of_the_real_model_are_the_known_ones(load):
+    bench_model = load("bench_model")
+    flops = bench_model.flops_of_a_step(bench_model.sd1_configs(bench_model.FULL), 512)
+    # A forward pass of SD 1.5's U-Net at 512 is 0.8 TFLOP; with the backward pass three times that.
+    assert 2.2e12 < flops["unet"] < 2.6e12
+    assert 0.25 < bench_model.share_of("vae", flops) < 0.40
+
+
+def test_ratio_is_taken_repetition_by_repetition(load):
+    spread = load("results_file").ratios([2.0, 30.0, 4.0], [1.0, 10.0, 4.0])
+    assert spread.as_dict() == {"median": 2.0, "min": 1.0, "max": 3.0}
+
+
+def test_cold_start_times_commands_that_work_and_counts_their_modules(load, tmp_path: Path):
+    cold_start = load("cold_start")
+    load("bench_data").draw_pictures(tmp_path, 64, subject=2, classes=2)
+    bare, dbtui_help = (
+        cold_start.commands(tmp_path)[name] for name in ("bare typer + rich --help", "dbtui --help")
+    )
+    assert cold_start.time_once(bare) > 0
+    assert {"typer", "rich"} <= set(cold_start.modules_of(bare))
+    loaded = cold_start.modules_of(dbtui_help)
+    assert "dbtui.cli.app" in loaded
+    assert not set(cold_start.HEAVY) & set(loaded)
+    with pytest.raises(subprocess.CalledProcessError):
+        cold_start.time_once(["-m", "dbtui", "no-such-command"])
+
+
+def test_gpu_script_runs_on_a_cpu_with_tiny_models(tmp_path: Path):
+    output = tmp_path / "gpu.json"
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--tiny", "--device", "cpu", "--steps", "1"]
+    done = subprocess.run([*command, "--only", "sd21-12gb", "--presets-only", "--output", str(output)])
+    results = json.loads(output.read_text())
+    assert done.returncode == 0, results["problems"]
+    [row] = results["presets"]
+    assert row["losses_finite"]
+    assert row["steps_per_s"] > 0
+    assert row["card_gb"] == 12
+    assert row["memory"]["full_bf16"]  # fp16 is refused on a CPU
+    assert row["fits_card"] is None  # there is no card to fit
+
+
+def test_gpu_script_tries_every_attention_kernel(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    gpu = load("gpu")
+    monkeypatch.setattr(gpu, "ATTENTION_PRESET", "sd15-12gb")  # one picture a step
+    bench = gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)
+    rows = {row["attention"]: row for row in gpu.attention(bench)}
+    assert rows["sdpa"]["losses_finite"]
+    assert rows["sliced"]["losses_finite"]
+    assert rows["sliced"]["last_loss"] == pytest.approx(rows["sdpa"]["last_loss"], rel=0.02)
+    assert "needs a CUDA GPU" in rows["xformers"]["problem"]
+
+
+def test_profiler_sees_a_host_that_waits(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    gpu, loop = load("gpu"), importlib.import_module("trainer_core.train.loop")
+    bench = gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)
+    config = bench.preset("sd15-24gb", 'memory.mixed_precision="no"')
+    assert bench.watch(config).waits["aten::_local_scalar_dense"] == 0
+    honest = loop.batch_losses
+
+    def waiting(*arguments):
+        losses = honest(*arguments)
+        losses.sum().item()
+        return losses
+
+    monkeypatch.setattr(loop, "batch_losses", waiting)
+    assert bench.watch(config).waits["aten::_local_scalar_dense"] == 1
+
+
+def test_gpu_verdict_names_what_is_wrong(load):
+    gpu = load("gpu")
+    row = {
+        "preset": "p",
+        "card_gb": 8.0,
+        "problem": None,
+        "losses_finite": True,
+        "fits_card": True,
+        "problem_on_card": None,
+        "loss_scale": 65536.0,
+        "host_waits_per_step": {"aten::_local_scalar_dense": 1.0, "cudaStreamSynchronize": 1.0},
+    }
+    results = {"device": "a GPU", "presets": [row], "attention": [], "precisions": []}
+    assert gpu.verdict(results) == []
+    row["loss_scale"] = 1.0  # no scaler, so nothing may wait
+    assert len(gpu.verdict(results)) == 1
+    row |= {"host_waits_per_step": {}, "fits_card": False, "problem_on_card": "out of memory"}
+    assert gpu.verdict(results) == ["p: does not fit 8 GB: out of memory"]
+
+
+def _tokenizer_folder(parent: Path) -> Path:
+    from trainer_core.models.configs import bundled_config
+
+    return bundled_config("sd1", parent / "configs")
+
+
+def _copy(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def _same(before: dict[str, torch.Tensor], module: torch.nn.Module) -> bool:
+    return all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
