@@ -95,7 +95,9 @@ app.command("scan")(scan)
 app.add_typer(preset_app, name="preset")
 app.command("plan")(plan)
 app.command("run")(run_command)
-for _command in (attached.runs, attached.attach, attached.stop, attached.save, attached.sample, attached.log):
+for _command in (attached.runs, attached.attach, attached.resume, attached.stop):
+    app.command(_command.__name__)(_command)
+for _command in (attached.save, attached.sample, attached.log):
     app.command(_command.__name__)(_command)
 app.command("bundle")(bundle)
 app.command("demo")(demo)

@@ -1,4 +1,4 @@
-"""`dbtui runs`, `attach`, `stop`, `save`, `sample` and `log`: live and past runs."""
+"""`dbtui runs`, `attach`, `resume`, `stop`, `save`, `sample` and `log`: live and past runs."""
 
 import sys
 import time
@@ -49,6 +49,26 @@ def runs(runs_dir: RunsDir = Path("runs"), as_json: AsJson = False) -> int:
     else:
         narrate(f"there are no runs in {safe_text(runs_dir)}")
     return 0
+
+
+def resume(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the stopped run.")],
+    runs_dir: RunsDir = Path("runs"),
+    detach: Annotated[bool, typer.Option("--detach", help="Start the training and leave at once.")] = False,
+) -> int:
+    """Go on with a stopped run from its newest checkpoint, exactly where it was."""
+    from dbtui.cli.run import start
+    from dbtui.runs.find import choose_run, summarize
+
+    chosen = choose_run(runs_dir, run)
+    status = summarize(chosen).status
+    if status == "running":
+        text = f"{chosen.name} is running already; watch it with: dbtui attach {chosen.name}"
+        raise UserError(text, ExitCode.LOCKED)
+    if status == "done":
+        text = f"{chosen.name} is done: see {safe_text(chosen.output)}. Start a new run to train more."
+        raise UserError(text, ExitCode.RESUME)
+    return start(chosen, detach=detach)
 
 
 def stop(run: RunArgument = None, runs_dir: RunsDir = Path("runs"), as_json: AsJson = False) -> int:

@@ -1,7 +1,6 @@
 """What stays on the screen when a run is over: how it ended, where the model is, how to use it. Pure."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:
     paths = [facts.path / each.path for each in state.written if each.kind == "checkpoint"]
     if not paths:
         return []
-    command = shlex.join([sys.executable, "-m", "trainer_core", str(facts.path)])
+    command = shlex.join(["dbtui", "resume", str(facts.path)])
     return [_row("state", paths[-1]), _row("go on", command)]
 
 

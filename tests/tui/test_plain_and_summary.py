@@ -66,7 +66,7 @@ def test_a_stop_says_how_to_go_on(story, facts):
     saved = {"kind": "checkpoint", "step": 412, "path": "checkpoints/000412", "seconds": 1.0, "bytes": 5}
     shown = end(fold([*story(412), saved, *finished(story, 75, [])[-1:]]), facts, ExitCode.STOPPED)
     assert "/runs/sls-frog-3/checkpoints/000412" in shown
-    assert "-m trainer_core /runs/sls-frog-3" in shown
+    assert "dbtui resume /runs/sls-frog-3" in shown
 
 
 def test_a_failure_says_why_and_where_to_look(story, facts):

@@ -16,6 +16,7 @@ from trainer_core.plan import Plan, make_plan
 from trainer_core.run.atomic import remove_strays
 from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory, shared_cache
+from trainer_core.run.events import EventReader
 from trainer_core.run.lock import acquire
 from trainer_core.run.machine import GpuMonitor
 from trainer_core.run.process import write_process_record
@@ -38,6 +39,7 @@ def train_run(run: RunDirectory) -> ExitCode:
     """
     quiet_imports()
     lock = acquire(run)
+    _refuse_finished(run)
     signals = StopSignals()
     events = NarratedEvents(run)
     try:
@@ -111,6 +113,14 @@ def _finish(config: Config, job: Job, outputs: Outputs) -> tuple[ExitCode, str, 
         outputs.draw_previews()
     outputs.events.emit("phase", name="done", total=None)
     return ExitCode.DONE, f"trained {job.step} steps", paths
+
+
+def _refuse_finished(run: RunDirectory) -> None:
+    if any(event.get("kind") == "finished" for event in EventReader(run.events).poll()):
+        raise UserError(
+            f"{run.name} is done already: see {safe_text(run.output)}. Start a new run to train more.",
+            ExitCode.RESUME,
+        )
 
 
 def _plan(config: Config, run: RunDirectory, events: NarratedEvents) -> Plan:

@@ -1,0 +1,183 @@
+"""The trainer as a process: stopped by a signal it saves and can be resumed; the bundle trains the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+import trainer_core
+from trainer_core.config.reader import read_config
+from trainer_core.config.writer import dump_config
+from trainer_core.errors import ExitCode
+from trainer_core.run.directory import create_run
+from trainer_core.run.events import EventReader
+
+TRAINER = [sys.executable, "-m", "trainer_core"]
+STEPS = 30
+
+
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory):
+    from dbtui.demo.drawing import write_frogs
+    from trainer_core.models.save import save_model
+    from trainer_core.models.tiny import build_tiny
+
+    root = tmp_path_factory.mktemp("trainer")
+    write_frogs(root / "train" / "2_sls frog", 2, subject=True)
+    write_frogs(root / "reg" / "1_frog", 3, subject=False)
+    save_model(build_tiny(), root / "tiny", format="safetensors", precision=None, metadata={})
+    path = root / "run.toml"
+    path.write_text(
+        f"""
+schema = 1
+model.base = "tiny.safetensors"
+dataset = {{ train_dir = "train", reg_dir = "reg", resolution = [64, 64] }}
+optimizer = {{ type = "adamw", learning_rate = 1e-4 }}
+train = {{ max_steps = {STEPS}, cpu_threads = 1, workers = 1 }}
+save = {{ output_name = "frog", every_n_steps = 20 }}
+sample = {{ every_n_steps = 15, prompts = [{{ prompt = "sls frog", steps = 2 }}] }}
+"""
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(run_file, tmp_path_factory):
+    """The uninterrupted run."""
+    return finish(run_file, tmp_path_factory.mktemp("whole"))
+
+
+def new_run(run_file, runs_dir):
+    return create_run(runs_dir, "frog", dump_config(read_config(run_file)))
+
+
+def finish(run_file, runs_dir):
+    run = new_run(run_file, runs_dir)
+    result = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
+    return run
+
+
+def events(run, kind):
+    return [event for event in EventReader(run.events).poll() if event["kind"] == kind]
+
+
+def losses(run):
+    steps = {}
+    for event in EventReader(run.events).poll():
+        if event["kind"] == "resumed":
+            steps = {step: loss for step, loss in steps.items() if step <= event["from_step"]}
+        if event["kind"] == "step":
+            steps[event["step"]] = event["loss"]
+    return steps
+
+
+def test_the_run_directory_tells_the_whole_story(finished, run_file):
+    log = EventReader(finished.events).poll()
+    assert log[0]["kind"] == "format"
+    assert log[-1]["kind"] == "finished"
+    assert sorted(losses(finished)) == list(range(1, STEPS + 1))
+    assert [event["step"] for event in events(finished, "sample")] == [15, 30]
+    assert [Path(event["path"]).name for event in events(finished, "saved")] == [
+        "frog-step00000020.safetensors",
+        "frog.safetensors",
+    ]
+    assert log[-1]["outputs"] == [str(finished.output / "frog.safetensors")]
+    assert json.loads(finished.process_json.read_text())["versions"]["torch"]
+    assert read_config(finished.run_toml) == read_config(run_file)
+    assert all((finished.path / event["path"]).is_file() for event in events(finished, "sample"))
+    with safe_open(finished.output / "frog.safetensors", "pt") as file:
+        assert file.metadata()["modelspec.architecture"] == "stable-diffusion-v1"
+        assert not [value for value in file.metadata().values() if str(run_file.parent) in value]
+
+
+def test_sigterm_saves_and_a_resume_ends_with_the_same_weights(finished, run_file, tmp_path):
+    run = new_run(run_file, tmp_path)
+    process = subprocess.Popen([*TRAINER, str(run.path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    wait_for_step(run, process, 4)
+    second = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=120)
+    assert second.returncode == ExitCode.LOCKED
+    assert str(process.pid) in second.stderr
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == ExitCode.STOPPED
+    stopped_at = events(run, "failed")[0]
+    assert "SIGTERM" in stopped_at["text"]
+    assert events(run, "checkpoint")
+    resumed = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=300)
+    assert resumed.returncode == 0, resumed.stderr
+    assert events(run, "resumed")[0]["from_step"] >= 4
+    assert losses(run) == losses(finished)
+    assert_same_weights(run.output / "frog.safetensors", finished.output / "frog.safetensors")
+    again = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=120)
+    assert again.returncode == ExitCode.RESUME
+    assert events(run, "failed") == [stopped_at]
+
+
+def test_the_bundle_trains_the_same_where_nothing_of_dbtui_is_installed(finished, run_file, tmp_path):
+    bundle = tmp_path / "dbtrain.py"
+    subprocess.run([sys.executable, "-m", "dbtui", "bundle", "-o", str(bundle)], check=True)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        textwrap.dedent(
+            """
+            import pathlib, sys
+            sys.path[:] = [path for path in sys.path if not (pathlib.Path(path or ".") / "trainer_core").is_dir()]
+            """
+        )
+    )
+    bare = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for package in ("dbtui", "trainer_core"):
+        tried = subprocess.run(
+            [sys.executable, "-c", f"import {package}"], env=bare, cwd=empty, check=False, capture_output=True
+        )
+        assert b"ModuleNotFoundError" in tried.stderr
+    shown = subprocess.run(
+        [sys.executable, str(bundle), "--help"], env=bare, cwd=empty, capture_output=True, text=True, check=True
+    )
+    assert "run directory" in shown.stdout
+    trained = subprocess.run(
+        [sys.executable, str(bundle), str(run_file), "--name", "frog"],
+        env=bare,
+        cwd=empty,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert trained.returncode == 0, trained.stderr
+    run = type(finished)(empty / "runs" / "frog")
+    assert losses(run) == losses(finished)
+    assert_same_weights(run.output / "frog.safetensors", finished.output / "frog.safetensors")
+
+
+def test_the_bundle_is_the_sources_and_nothing_else():
+    from dbtui.bundle.generate import generate
+
+    text = generate()
+    assert text == generate()
+    for source in sorted(Path(trainer_core.__file__).parent.rglob("*.py")):
+        assert source.name == "__main__.py" or source.read_text(encoding="utf-8") in text
+
+
+def wait_for_step(run, process, step):
+    deadline = time.monotonic() + 120
+    while not any(event["step"] >= step for event in events(run, "step")):
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def assert_same_weights(one, other):
+    first, second = load_file(one), load_file(other)
+    assert first.keys() == second.keys()
+    assert [name for name, tensor in first.items() if not tensor.equal(second[name])] == []
