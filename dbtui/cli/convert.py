@@ -39,8 +39,8 @@ def convert(
 
     if half and precision not in {None, PrecisionOption.fp16}:
         raise UserError("--half and --precision say different things; give one of them", ExitCode.CONFIG)
-    if family not in {"auto", "sd1", "sd2"} or prediction not in {"auto", "epsilon", "v"}:
-        raise UserError("--family is auto, sd1 or sd2; --prediction is auto, epsilon or v", ExitCode.CONFIG)
+    _check_choice("family", family)
+    _check_choice("prediction", prediction)
     from trainer_core.models.convert import convert as convert_model
 
     done = convert_model(
@@ -67,3 +67,14 @@ def convert(
     )
     for path in saved.paths:
         typer.echo(safe_text(path))
+
+
+def _check_choice(name: str, given: str) -> None:
+    """Refuse what the setting model.`name` does not allow."""
+    from trainer_core.config.fields import all_fields
+    from trainer_core.errors import ExitCode, UserError
+    from trainer_core.text import safe_text
+
+    choices = all_fields()[f"model.{name}"].value.choices
+    if given not in choices:
+        raise UserError(f"--{name} is one of {', '.join(choices)}, not {safe_text(given)}", ExitCode.CONFIG)
