@@ -62,7 +62,7 @@ def new_run(run_file, runs_dir):
 def finish(run_file, runs_dir):
     run = new_run(run_file, runs_dir)
     result = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, timeout=300, check=False)
-    assert result.returncode == 0, result.stderr
+    assert (result.returncode, result.stderr) == (0, "")  # the libraries' noise reaches nobody
     return run
 
 

@@ -31,6 +31,11 @@ class Recorder:
         self.events.append({"kind": kind, **fields})
 
 
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
 def write_pictures(folder: Path, count: int, size: tuple[int, int] = (128, 128), first: int = 0) -> None:
     """Write soft random pictures."""
     folder.mkdir(parents=True)

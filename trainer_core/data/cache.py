@@ -18,7 +18,9 @@ from trainer_core.data.ahead import map_ahead
 from trainer_core.data.buckets import Fit
 from trainer_core.data.dataset import Picture
 from trainer_core.data.pixels import load_pixels
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.atomic import staged
+from trainer_core.text import safe_text
 
 Progress = Callable[[int, int], None]
 
@@ -79,9 +81,13 @@ class LatentsOnDisk:
     def add(self, index: int, mean: Tensor, std: Tensor) -> None:
         """Write the latents of frame `index`, whole or not at all."""
         path = self.path(index)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with staged(path) as staging:
-            save_file({"mean": mean, "std": std}, staging)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with staged(path) as staging:
+                save_file({"mean": mean, "std": std}, staging)
+        except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
+            text = f"{safe_text(path)} cannot be written ({safe_text(error)}): free some space, or set "
+            raise UserError(text + 'dataset.cache_latents = "ram".', ExitCode.DISK) from error
 
     def fetch(self, index: int) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of frame `index`."""

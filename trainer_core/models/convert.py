@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.models.load import load_model
-from trainer_core.models.model import StableDiffusion
-from trainer_core.models.save import SavedModel, save_model
-from trainer_core.models.snapshot import Form, Precision
+from trainer_core.models.preflight import check_model
 from trainer_core.text import safe_text
+
+if TYPE_CHECKING:
+    from trainer_core.models.model import StableDiffusion
+    from trainer_core.models.save import SavedModel
+    from trainer_core.models.snapshot import Form, Precision
 
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
@@ -39,16 +41,16 @@ NOISE_SCHEDULE = (
 class Converted:
     """What was converted: the loaded model, the form and the files written."""
 
-    model: StableDiffusion
-    form: Form
-    saved: SavedModel
+    model: "StableDiffusion"
+    form: "Form"
+    saved: "SavedModel"
 
 
 def convert(
     source: str,
     target: Path,
     *,
-    precision: Precision | None = None,
+    precision: "Precision | None" = None,
     ema: bool = False,
     scheduler: str | None = None,
     vae: str | None = None,
@@ -66,6 +68,12 @@ def convert(
     settings = ModelSettings.model_validate(
         {"base": source, "vae": vae, "family": family, "prediction": prediction}
     )
+    _, errors = check_model(settings)  # what needs no torch is said at once
+    if errors:
+        raise UserError([problem for error in errors for problem in error.problems], errors[0].code)
+    from trainer_core.models.load import load_model
+    from trainer_core.models.save import save_model
+
     model = load_model(settings, progress=progress, ema=ema)
     if scheduler is not None:
         model.scheduler_config = scheduler_config(model.scheduler_config, scheduler)
@@ -74,7 +82,7 @@ def convert(
     return Converted(model, form, save_model(model, stem, format=form, precision=precision))
 
 
-def form_of_target(target: Path) -> Form:
+def form_of_target(target: Path) -> "Form":
     """Return the form that the target's name asks for."""
     suffix = target.suffix.lower()
     return "safetensors" if suffix == ".safetensors" else "ckpt" if suffix == ".ckpt" else "diffusers"
@@ -88,7 +96,7 @@ def scheduler_config(current: dict[str, Any], name: str) -> dict[str, Any]:
     return {"_class_name": class_name, "_diffusers_version": version, **noise, **settings}
 
 
-def _check_request(target: Path, form: Form, scheduler: str | None, *, force: bool) -> None:
+def _check_request(target: Path, form: "Form", scheduler: str | None, *, force: bool) -> None:
     problems = []
     if scheduler is not None and scheduler not in SCHEDULERS:
         known = ", ".join(SCHEDULERS)

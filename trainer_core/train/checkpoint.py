@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -57,7 +58,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> tuple[Path, int]:
             staging.mkdir()
             _write(staging, checkpoint)
         size = sum(entry["bytes"] for entry in verified_manifest(target).values())
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
         raise UserError(
             f"{safe_text(target)} cannot be written ({safe_text(error)}): free space there, then `dbtui resume`.",
             ExitCode.DISK,

@@ -10,9 +10,11 @@ from pathlib import Path
 import torch
 
 from trainer_core.config.schema import Prompt
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.save import save_model
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
+from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import save_checkpoint
 from trainer_core.train.job import Job
 from trainer_core.train.metadata import model_metadata
@@ -40,7 +42,7 @@ class Outputs:
         save, started = self.job.config.save, time.monotonic()
         folder = Path(save.output_dir) if save.output_dir else self.run.output
         with self._phase("save"):
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             metadata = model_metadata(self.job, name)
             saved = save_model(
                 self.job.model, folder / name, format=save.format, precision=save.precision, metadata=metadata
@@ -71,7 +73,7 @@ class Outputs:
     def draw_previews(self) -> int:
         """Draw every prompt of [sample]; return how many pictures were made.
 
-        A preview that does not fit into memory is left out with a warning.
+        One that does not fit into memory or on the disk is left out with a warning.
         """
         job, drawn = self.job, 0
         was_training = job.model.text_encoder.training
@@ -84,8 +86,9 @@ class Outputs:
                     self._draw(number, prompt)
                     drawn += 1
         except torch.OutOfMemoryError:
-            text = "There was not enough memory for a preview; it was left out and the training goes on."
-            self.events.emit("warning", code="preview_out_of_memory", text=text, step=job.step)
+            self._warn("preview_out_of_memory", "there was not enough memory for a preview; it was left out")
+        except OSError as error:
+            self._warn("preview_not_written", f"a preview could not be written: {safe_text(error)}")
         finally:
             job.model.unet.train()
             job.model.text_encoder.train(was_training)
@@ -108,12 +111,23 @@ class Outputs:
         relative = str(path.relative_to(self.run.path))
         self.events.emit("sample", step=job.step, path=relative, prompt=prompt.prompt, seed=prompt.seed)
 
+    def _warn(self, code: str, text: str) -> None:
+        self.events.emit("warning", code=code, text=text, step=self.job.step)
+
     @contextmanager
     def _phase(self, name: str, total: int | None = None) -> Iterator[None]:
         self.events.emit("phase", name=name, total=total)
         yield
         if self.in_loop:
             self.events.emit("phase", name="train", total=self.job.samples.total_steps)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"{safe_text(folder)} cannot be made ({safe_text(error)}): set save.output_dir to another folder."
+        raise UserError(text, ExitCode.DISK) from error
 
 
 def _remove(path: Path) -> None:
