@@ -17,10 +17,16 @@ KINDS = {"sd1": ("sd1", "epsilon"), "sd2-base": ("sd2", "epsilon"), "sd2-v": ("s
 
 @pytest.fixture(autouse=True, scope="session")
 def quiet():
+    """One thread, here and in the processes that tests start: tensors this small are not worth a second."""
     import torch
 
     quiet_imports()
-    torch.set_num_threads(1)  # tensors this small are not worth a second thread
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

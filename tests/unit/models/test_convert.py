@@ -98,7 +98,7 @@ def run(*arguments):
 
 
 def test_the_command(saved, tmp_path, load):
-    done = run(saved("sd1", "ckpt"), tmp_path / "out", "--half", "--scheduler", "ddim", "--json")
+    done = run(saved("sd1"), tmp_path / "out", "--half", "--scheduler", "ddim", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["family"], report["prediction"], report["format"]) == ("sd1", "epsilon", "diffusers")

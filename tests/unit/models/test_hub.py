@@ -30,7 +30,7 @@ LOAD = """
 import sys
 from trainer_core.config.schema import Model
 from trainer_core.models.load import load_model
-model = load_model(Model(base=sys.argv[1], vae=(sys.argv[2:] or [None])[0]))
+model = load_model(Model(base=sys.argv[1], vae=sys.argv[2]))
 print("loaded", model.family.name, model.prediction, model.info.base, model.info.format)
 """
 
@@ -62,14 +62,15 @@ class FakeHub(http.server.BaseHTTPRequestHandler):
         if status := state.get("status"):
             headers = {"X-Error-Code": state["error"]} if "error" in state else {}
             return self.reply(status, b"{}", body, {**headers, "X-Request-Id": "r"})
-        if self.path.startswith("/api/models/owner/tiny"):
-            names = [{"rfilename": name} for name in state["files"]]
+        files = state["vae"] if "owner/vae" in self.path else state["files"]
+        if self.path.startswith("/api/models/owner/"):
+            names = [{"rfilename": name} for name in files]
             information = {"id": "owner/tiny", "modelId": "owner/tiny", "sha": COMMIT, "siblings": names}
             return self.reply(200, json.dumps(information).encode(), body)
         name = file_name(self.path)
-        if name not in state["files"]:
+        if name not in files:
             return self.reply(404, b"", body, {"X-Error-Code": "RepoNotFound"})
-        return self.send_file(name, state["files"][name], body)
+        return self.send_file(name, files[name], body)
 
     def send_file(self, name, content, body):
         state = self.server.state
@@ -262,12 +263,9 @@ def test_without_a_network_and_without_a_cache(fetch):
 def test_a_hub_id_is_loaded_like_any_model_and_gives_its_vae(hub, fetch, saved):
     hub.state["files"] = {"model.safetensors": saved("sd1").read_bytes(), "README.md": b""}
     vae = saved("sd1", "diffusers") / "vae"
-    said = fetch("owner/tiny", script=LOAD)
-    assert said == "loaded sd1 epsilon owner/tiny safetensors\n"
-    hub.state["files"] = {file.name: file.read_bytes() for file in vae.iterdir()}
-    said = fetch(str(saved("sd1")), "owner/tiny", script=LOAD)
-    assert said == f"loaded sd1 epsilon {saved('sd1')} safetensors\n"
-    assert len(bodies(hub, "diffusion_pytorch_model")) == 1
+    hub.state["vae"] = {file.name: file.read_bytes() for file in vae.iterdir()}
+    assert fetch("owner/tiny", "owner/vae", script=LOAD) == "loaded sd1 epsilon owner/tiny safetensors\n"
+    assert len(bodies(hub, "owner/vae/resolve")) == 2
 
 
 def test_the_choice_of_files():

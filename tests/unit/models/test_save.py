@@ -1,8 +1,7 @@
 import json
 import os
+import resource
 import stat
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -181,27 +180,24 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.safetensors"]
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(tmp_path):
+@pytest.fixture
+def no_large_files():
     """A limit on the size of files stands in for the full disk."""
-    code = f"""
-import resource, sys
-from pathlib import Path
-from trainer_core.errors import UserError
-from trainer_core.models.save import save_model
-from trainer_core.models.tiny import build_tiny
-model = build_tiny()
-resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
-for form in ("safetensors", "ckpt", "diffusers"):
-    try:
-        save_model(model, Path({str(tmp_path)!r}) / "m", format=form)
-    except UserError as error:
-        print(int(error.code), error)
-"""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    said = result.stdout.splitlines()
-    targets = [tmp_path / "m.safetensors", tmp_path / "m.ckpt", tmp_path / "m"]
-    assert len(said) == 3, result.stderr
-    assert all(line.startswith(f"6 {target}: ") for line, target in zip(said, targets, strict=True))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("safetensors", "m.safetensors"), ("ckpt", "m.ckpt"), ("diffusers", "m")]
+)
+def test_a_full_disk_is_named_and_leaves_nothing(tiny_models, tmp_path, no_large_files, form, name):
+    with pytest.raises(UserError) as caught:
+        save_model(tiny_models["sd1"], tmp_path / "m", format=form)
+    assert caught.value.code == ExitCode.DISK
+    assert caught.value.problems[0].startswith(f"{tmp_path / name}: the model could not be written")
+    assert len(caught.value.problems[0].splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
