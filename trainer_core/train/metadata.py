@@ -7,16 +7,13 @@ from trainer_core.train.job import Job
 
 
 def model_metadata(job: Job, title: str) -> dict[str, str]:
-    """Return safetensors metadata in the terms of modelspec 1.0.1 and of the field's `ss_` keys."""
+    """Return safetensors metadata: what `save_model` cannot know of modelspec, and the field's `ss_` keys."""
     config, order = job.config, job.samples.order
     width, height = config.dataset.resolution
     return {
-        "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": job.model.family.architecture(job.model.prediction),
         "modelspec.title": title,
         "modelspec.date": datetime.now(UTC).isoformat(timespec="seconds"),
         "modelspec.resolution": f"{width}x{height}",
-        "modelspec.prediction_type": job.model.prediction,
         "ss_output_name": title,
         "ss_steps": str(job.step),
         "ss_epoch": str(job.epoch),
