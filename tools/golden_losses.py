@@ -9,7 +9,7 @@ GOLDEN = Path(__file__).parent.parent / "tests" / "trainer" / "golden_losses.jso
 COLLECT = """
 import json
 def test_collect(make_job, run_job):
-    jobs = {name: make_job(**variant, **TABLES, side=SIDE) for name, variant in VARIANTS.items()}
+    jobs = {name: make_variant(make_job, name) for name in VARIANTS}
     losses = {name: [report.loss for report in run_job(job)] for name, job in jobs.items()}
     GOLDEN.write_text(json.dumps(losses, indent=1) + "\\n")
 """

@@ -10,8 +10,8 @@ from torch import Tensor
 class Conditioning:
     """The text encoder's output for each item's caption.
 
-    While the text encoder is trained, captions are encoded at every step; while it is frozen, each different
-    caption is encoded once, before the first step.
+    While the text encoder is trained, the different captions of a batch are encoded at every step; while it is
+    frozen, each is encoded once, before the first step.
 
     Attributes:
         token_ids: [N, 77] on the device, one row per different caption.
@@ -45,7 +45,9 @@ class Conditioning:
         rows = [self.row[item] for item in items]
         if self.embeddings is not None:
             return torch.stack([self.embeddings[row] for row in rows])
-        return self._encode(torch.stack([self.token_ids[row] for row in rows]))
+        different = list(dict.fromkeys(rows))  # pictures share captions, and the encoder is a large part of a step
+        hidden = self._encode(torch.stack([self.token_ids[row] for row in different]))
+        return torch.stack([hidden[different.index(row)] for row in rows])
 
     def _encode(self, token_ids: Tensor) -> Tensor:
         hidden: Tensor = self.model.family.encode(self.model.text_encoder, token_ids, self.clip_skip)
