@@ -111,7 +111,8 @@ def table_of(results: dict[str, Any]) -> str:
         )
     lines += [
         "",
-        f"{results['runs']} interleaved runs of each in fresh interpreters, {results['machine']['cpu']}; "
+        f"{results['runs']} interleaved runs of each in fresh interpreters, {results['machine']['cpu']} "
+        f"(load before: {results['machine']['load_1_minute_before']}); "
         f"`dbtui --help` may take {results['allowed_ratio_of_help']:g} times as long as the bare program.",
         "",
     ]

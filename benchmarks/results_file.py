@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
+PAGE = RESULTS.parents[1] / "docs" / "benchmarks.md"
 _LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "bitsandbytes", "xformers", "typer", "rich")
 
 
@@ -54,11 +55,24 @@ def machine() -> dict[str, Any]:
 
 
 def write_results(path: Path, results: dict[str, Any], table: str | None = None) -> None:
-    """Write a JSON file, and a Markdown file of the same name beside it."""
+    """Write a JSON file and a Markdown file beside it; a table that is committed goes into the docs too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    if table is not None:
-        path.with_suffix(".md").write_text(table, encoding="utf-8")
+    if table is None:
+        return
+    path.with_suffix(".md").write_text(table, encoding="utf-8")
+    if path.parent == RESULTS and PAGE.is_file():
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), path.stem, table), encoding="utf-8")
+
+
+def with_table(page: str, name: str, table: str) -> str:
+    """Return `page` with `table`, less its title, between the comments that name it."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, found, rest = page.partition(begin)
+    if not found or end not in rest:
+        raise ValueError(f"{PAGE.name} has no place for the table {name}")
+    body = table.partition("\n")[2]
+    return f"{before}{begin}{body}\n{rest[rest.index(end) :]}"
 
 
 def say(text: str) -> None:

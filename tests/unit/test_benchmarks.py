@@ -91,6 +91,16 @@ def test_ratio_is_taken_repetition_by_repetition(load):
     assert spread.as_dict() == {"median": 2.0, "min": 1.0, "max": 3.0}
 
 
+@pytest.mark.parametrize("name", ["vs_diffusers", "cold_start"])
+def test_docs_show_the_committed_results(load, name: str):
+    results_file = load("results_file")
+    table = (results_file.RESULTS / f"{name}.md").read_text(encoding="utf-8")
+    page = results_file.PAGE.read_text(encoding="utf-8")
+    assert results_file.with_table(page, name, table) == page
+    results = json.loads((results_file.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    assert load(name).table_of(results) == table
+
+
 def test_cold_start_times_commands_that_work_and_counts_their_modules(load, tmp_path: Path):
     cold_start = load("cold_start")
     load("bench_data").draw_pictures(tmp_path, 64, subject=2, classes=2)
