@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint types contracts pytest test-slow test-gpu generate clean
+.PHONY: demo test lint types contracts pytest test-slow test-gpu bench bench-gpu generate clean
 
 demo: $(READY)
 	$(BIN)/dbtui demo
@@ -28,6 +28,13 @@ test-slow: $(READY)
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
+
+bench: $(READY)
+	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/vs_diffusers.py
+
+bench-gpu: $(READY)
+	$(BIN)/python benchmarks/gpu.py
 
 generate: $(READY)
 	$(BIN)/python tools/generate_docs.py
