@@ -75,7 +75,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
-    """Read the checkpoint at `path` onto `device`; UserError(RESUME) if another dbtui's format is not known."""
+    """Read the checkpoint at `path`, its optimizer onto `device`; UserError(RESUME) if its format is newer."""
     state = json.loads((path / "state.json").read_text(encoding="utf-8"))
     if state["format"] > FORMAT:
         raise UserError(
@@ -93,7 +93,7 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
             optimizer[int(kind)][key] = tensor
     return Checkpoint(
         step=int(state["step"]),
-        weights=load_file(path / "weights.safetensors", device=str(device)),
+        weights=load_file(path / "weights.safetensors"),  # copied into the model's own, so not twice on a GPU
         optimizer=optimizer,
         scaler=scaler,
         facts=state["facts"],
