@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from trainer_core.config.declare import PathKind
 from trainer_core.config.fields import all_fields
 from trainer_core.config.paths import PathError, resolve
+from trainer_core.config.problems import Problems
+from trainer_core.config.rules import report_broken_rules, unused_class_prompts
 from trainer_core.config.schema import Config
 from trainer_core.config.words import wrong_value
 from trainer_core.errors import ExitCode, UserError
@@ -19,10 +21,10 @@ _REPEATS_FOLDER = re.compile(r"-?\d+[_ ]")
 
 
 def require_bindings(config: Config) -> None:
-    """Refuse a configuration that lacks what every run needs.
+    """Refuse a configuration that lacks what every run needs, or names what nothing in it uses.
 
     Raises:
-        UserError: what is missing, each with the option that gives it.
+        UserError: each problem with the option that mends it.
     """
     missing = []
     if config.model.base is None:
@@ -36,6 +38,7 @@ def require_bindings(config: Config) -> None:
         if concept.instance_dir is None:
             option = "give it with --data, or set" if len(config.concept) == 1 else "set"
             missing.append(f"[[concept]] number {number} has no folder of pictures: {option} its instance_dir")
+    missing += unused_class_prompts(config)
     if not config.sample.prompts:
         missing += _previews_of_nothing(config)
     if missing:
@@ -135,13 +138,22 @@ def _path(option: str, value: str | Path | None, kind: PathKind) -> str | None:
 
 def _validated(tables: dict[str, Any]) -> Config:
     try:
-        return Config.model_validate(tables)
+        return _without_broken_rules(Config.model_validate(tables))
     except ValidationError as error:
         problems = []
         for details in error.errors(include_url=False):
             key = ".".join(str(part) for part in details["loc"] if isinstance(part, str))
             problems.append(wrong_value(details["loc"], all_fields()[key], details["input"]))
         raise UserError(problems, ExitCode.CONFIG) from None
+
+
+def _without_broken_rules(config: Config) -> Config:
+    """Return the configuration if what was bound goes together with the rest, which was checked before."""
+    problems = Problems()
+    report_broken_rules(config, "with the options given", problems)
+    if problems:
+        raise problems.error()
+    return config
 
 
 def _error(text: str) -> UserError:

@@ -23,6 +23,21 @@ def is_local_model(name: str) -> bool:
     return name.endswith(MODEL_SUFFIXES) or name.startswith((".", "/", "~")) or Path(name).exists()
 
 
+def unused_class_prompts(config: Config) -> Iterator[str]:
+    """Yield the class prompts that nothing uses; to be asked once the pictures are known.
+
+    A class prompt is trained with the pictures of its class_dir; where the concept has no class, it also names
+    the class to which the pictures in dataset.reg_dir are matched.
+    """
+    for number, concept in enumerate(config.concept, start=1):
+        names_class = concept.class_ is None and config.dataset.reg_dir is not None
+        if concept.class_prompt is not None and concept.class_dir is None and not names_class:
+            yield (
+                f"concept.class_prompt (in [[concept]] number {number}) is used only with class_dir;"
+                " give class pictures with --reg, set class_dir, or remove class_prompt"
+            )
+
+
 def _bucket_sides(config: Config) -> Iterator[str]:
     bucket, (width, height) = config.dataset.bucket, config.dataset.resolution
     if not bucket.enable or bucket.no_upscale:
@@ -63,6 +78,15 @@ def _revision(config: Config) -> Iterator[str]:
         )
 
 
+def _negative_prompt(config: Config) -> Iterator[str]:
+    for number, prompt in enumerate(config.sample.prompts, start=1):
+        if prompt.negative_prompt and prompt.guidance_scale == 1:
+            yield (
+                f"sample.prompts.negative_prompt (in [[sample.prompts]] number {number}) is used only with"
+                " guidance_scale above 1 (it is 1); raise that or remove negative_prompt"
+            )
+
+
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
     (
         (
@@ -77,4 +101,5 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
     ),
     (("save.keep_last", "save.every_n_epochs", "save.every_n_steps"), _keep_last),
     (("model.revision", "model.base"), _revision),
+    (("sample.prompts.negative_prompt", "sample.prompts.guidance_scale"), _negative_prompt),
 )

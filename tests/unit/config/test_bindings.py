@@ -83,3 +83,29 @@ def test_values_that_cannot_be():
     assert "NUL" in told(bind, Config(), model="a\0")
     assert "environment variable" in told(bind, Config(), data="$PICTURES")
     assert "concept.class" in told(bind, Config(), data="x", identifier="sls", class_="")
+
+
+def test_a_revision_does_not_go_with_a_local_model_bound_later(here):
+    config = parse_config('schema = 1\n[model]\nrevision = "main"\n', "x")
+    text = told(bind, config, model=here / "m.ckpt")
+    assert "model.revision is used only with a Hub id" in text
+    assert "m.ckpt" in text
+    assert bind(config, model="owner/name").model.revision == "main"
+
+
+def test_a_class_prompt_wants_class_pictures(here):
+    text = 'schema = 1\n[[concept]]\nclass = "frog"\nclass_prompt = "a frog"\n'
+    config = parse_config(text, "x")  # a preset: its class pictures are bound later
+    bound = bind(config, model="owner/name", data="frogs", identifier="sls")
+    problem = told(require_bindings, bound)
+    assert "concept.class_prompt (in [[concept]] number 1) is used only with class_dir" in problem
+    assert "--reg" in problem
+    require_bindings(bind(bound, reg="reg"))
+
+
+def test_a_class_prompt_that_names_the_class_of_the_folders_is_used():
+    concept = {"instance_dir": "/frogs", "instance_prompt": "sls frog", "class_prompt": "frog"}
+    tables = {"model": {"base": "owner/name"}, "dataset": {"reg_dir": "/reg"}, "concept": [concept]}
+    require_bindings(Config.model_validate(tables))
+    named = Config.model_validate({**tables, "concept": [{**concept, "class": "frog"}]})
+    assert "class_prompt" in told(require_bindings, named)

@@ -140,3 +140,10 @@ def test_nul_in_a_text_is_told(problems):
     assert problems('schema = 1\n[model]\nbase = "a\\u0000b"\n') == [
         "run.toml: model.base contains a NUL character"
     ]
+
+
+def test_a_negative_prompt_without_guidance_is_told(problems):
+    table = '[[sample.prompts]]\nprompt = "frog"\nnegative_prompt = "toad"\nguidance_scale = '
+    (problem,) = problems(f"schema = 1\n{table}7.5\n{table}1\n")
+    assert problem.startswith("run.toml: sample.prompts.negative_prompt (in [[sample.prompts]] number 2)")
+    assert "guidance_scale above 1" in problem

@@ -63,6 +63,9 @@ def obey_rules(tables: dict[str, Any]) -> None:
     if not save.keys() & {"every_n_steps", "every_n_epochs"}:
         save.pop("keep_last", None)
     tables.get("model", {}).pop("revision", None)
+    for prompt in tables.get("sample", {}).get("prompts", ()):
+        if prompt.get("guidance_scale") == 1:
+            prompt.pop("negative_prompt", None)
     for field in all_fields().values():
         holder = tables
         for part in field.key.split(".")[:-1]:
