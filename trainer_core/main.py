@@ -13,7 +13,9 @@ from trainer_core import __version__
 from trainer_core.config.bindings import require_bindings
 from trainer_core.config.reader import read_config
 from trainer_core.config.writer import dump_config
+from trainer_core.console import make_sturdy
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.on_disk import is_folder
 from trainer_core.run.directory import RunDirectory, create_numbered_run, create_run, open_run
 from trainer_core.run.names import stem_of
 from trainer_core.text import safe_text
@@ -21,6 +23,7 @@ from trainer_core.text import safe_text
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the trainer with `arguments` (the process's own by default) and leave with its exit code."""
+    make_sturdy()
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.target and not options.extract_ckpt:
@@ -50,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_directory(target: Path, options: argparse.Namespace) -> RunDirectory:
-    if target.is_dir():
+    if is_folder(target):
         return open_run(target)
     config = read_config(target, overrides=options.set)
     require_bindings(config)

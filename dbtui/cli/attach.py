@@ -59,6 +59,8 @@ def resume(
     """Go on with a stopped run from its newest checkpoint, exactly where it was."""
     from dbtui.cli.run import start
     from dbtui.runs.find import choose_run, summarize
+    from trainer_core.config.reader import read_config
+    from trainer_core.plan import make_plan
 
     chosen = choose_run(runs_dir, run)
     status = summarize(chosen).status
@@ -68,6 +70,9 @@ def resume(
     if status == "done":
         text = f"{chosen.name} is done: see {safe_text(chosen.output)}. Start a new run to train more."
         raise UserError(text, ExitCode.RESUME)
+    # Said here as well as by the trainer: on a full disk, that could not write why it ended.
+    plan = make_plan(read_config(chosen.run_toml), chosen.path.parent, run_dir=chosen.path)
+    plan.raise_for_problems()
     return start(chosen, detach=detach)
 
 

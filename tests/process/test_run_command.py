@@ -1,15 +1,19 @@
 """`dbtui run` itself, with the real trainer on the demo's tiny model."""
 
 import os
+import shutil
 import signal
 import tomllib
+from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dbtui.dashboard.state import fold
-from trainer_core.run.directory import RunDirectory
+from trainer_core.config.writer import dump_config
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.run.directory import RunDirectory, create_run
 from trainer_core.run.events import EventReader
 from trainer_core.run.lock import is_alive, lock_holder
 
@@ -66,6 +70,35 @@ def test_a_missing_model(dbtui, run_file: Path, tmp_path: Path):
     assert done.returncode == 4
     assert "none.safetensors" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def stopped(run_file: Path, tmp_path: Path) -> RunDirectory:
+    """A run that was not trained yet."""
+    from trainer_core.config.reader import read_config
+
+    return create_run(tmp_path / "runs", "stopped", dump_config(read_config(run_file)))
+
+
+def test_a_resume_on_a_full_disk_starts_nothing(stopped: RunDirectory, monkeypatch: pytest.MonkeyPatch):
+    from dbtui.cli.attach import resume
+
+    usage = namedtuple("usage", "total used free")(10**9, 10**9 - 5, 5)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match="free") as caught:
+        resume("stopped", stopped.path.parent, detach=True)
+    assert caught.value.code is ExitCode.DISK
+    assert not stopped.console_log.exists()
+
+
+def test_a_resume_without_its_model_says_so(dbtui, stopped: RunDirectory):
+    config = stopped.run_toml.read_text()
+    base = tomllib.loads(config)["model"]["base"]
+    stopped.run_toml.write_text(config.replace(base, f"{stopped.path}/gone.safetensors"))
+    done = dbtui("resume", stopped.path)
+    assert done.returncode == 4
+    assert "gone.safetensors" in done.stderr
+    assert not stopped.console_log.exists()
 
 
 @pytest.fixture
