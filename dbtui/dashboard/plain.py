@@ -29,7 +29,7 @@ class PlainLines:
         return lines
 
     def _tell(self, event: Event, phase_before: str) -> list[str]:
-        kind, state = event.get("kind"), self.state
+        kind, state = str(event.get("kind")), self.state  # of a damaged event it may be anything
         if kind == "phase" and state.phase == "train" and state.step:
             return []  # back from a preview or a save
         if kind == "phase" and state.phase != phase_before:

@@ -10,6 +10,8 @@ from dbtui.dashboard.pace import Pace
 
 Event = dict[str, Any]
 _LONGEST_TEXT = 2000
+_LONGEST_ENDING = 40_000
+"""A failed run tells every problem in one text, a line each."""
 _LARGEST = 1e15
 """No count, size or time of a run reaches it; larger numbers are taken for garbage."""
 
@@ -205,7 +207,9 @@ def _on_ending(state: RunState, event: Event) -> None:
     step = _count_or_none(event, "step")
     code = _count_or_none(event, "exit_code")
     code = code if code is not None else int(kind == "failed")
-    state.ending = Ending(kind, code, _text(event, "text"), state.step if step is None else step, paths)
+    state.ending = Ending(
+        kind, code, _text(event, "text", _LONGEST_ENDING), state.step if step is None else step, paths
+    )
 
 
 _CHANGES: dict[str, Callable[[RunState, Event], None]] = {
@@ -254,6 +258,6 @@ def _count(event: Event, name: str) -> int:
     return _count_or_none(event, name) or 0
 
 
-def _text(event: Event, name: str) -> str:
+def _text(event: Event, name: str, longest: int = _LONGEST_TEXT) -> str:
     value = event.get(name)
-    return value[:_LONGEST_TEXT] if isinstance(value, str) else ""
+    return value[:longest] if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""What stays on the screen when a run is over: how it ended, where the model is, how to use it. Pure."""
+"""What stays on the screen when a run is over: how it ended, where the model is, how to use it."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from trainer_core.errors import ExitCode
 from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
 
+_MOST_PROBLEMS = 20
 _ONE_FILE = {".safetensors", ".ckpt"}
 
 
@@ -30,11 +31,22 @@ def summarize_end(
         lines = [_headline("■", f"{name} stopped at step {state.step}{_of_total(state)}", "bold yellow")]
         kept = _models(state, facts) + _checkpoint(state, facts)
         return lines + (kept or [_row("kept", "nothing was saved yet")])
-    reason = safe_text(state.ending.text if state.ending and state.ending.text else death, 1000)
+    reasons = _reasons(state.ending.text if state.ending and state.ending.text else death)
     where = f" at step {state.step}" if state.step else ""
-    lines = [_headline("✗", f"{name} failed{where} (exit code {int(code)}): {reason}", "bold red")]
+    lines = [_headline("✗", f"{name} failed{where} (exit code {int(code)}): {reasons[0]}", "bold red")]
+    lines += [Text(f"    {reason}", "bold red") for reason in reasons[1:]]
     lines += [Text(f"    {line}", "dim") for line in log]
     return [*lines, *_models(state, facts), _row("output", RunDirectory(path).console_log)]
+
+
+def _reasons(text: str) -> list[str]:
+    """Split what went wrong into its problems, one line each; several are counted first."""
+    problems = [safe_text(line, 1000) for line in text.split("\n") if line.strip()]
+    if len(problems) < 2:
+        return problems or [""]
+    rest = len(problems) - _MOST_PROBLEMS
+    more = [f"and {rest} more, which the output tells"] if rest > 0 else []
+    return [f"{len(problems)} problems", *problems[:_MOST_PROBLEMS], *more]
 
 
 def _steps(state: RunState) -> str:
@@ -47,13 +59,13 @@ def _of_total(state: RunState) -> str:
 
 
 def _models(state: RunState, facts: RunFacts) -> list[Text]:
-    """Name the models, the last with how to use it, and the last previews."""
+    """Name the files of the newest model, how to use it, and the last previews."""
     outputs = state.ending.outputs if state.ending else ()
     saved = [each.path for each in state.written if each.kind == "saved"]
     paths = [facts.path / path for path in (outputs or saved[-1:])]
     lines = [_row("model", path) for path in paths]
     if paths:
-        lines.append(_row("use it", _use(paths[-1], facts)))
+        lines.append(_row("use it", _use(paths[0], facts)))
     if state.previews:
         step = state.previews[-1].step
         last = [each for each in state.previews if each.step == step]
@@ -75,7 +87,9 @@ def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:
 def _use(path: Path, facts: RunFacts) -> str:
     write = f", and write: {' or '.join(facts.prompts)}" if facts.prompts else ""
     if path.suffix in _ONE_FILE:
-        return f"copy it to models/Stable-diffusion of your web UI{write}"
+        beside = path.with_suffix(".yaml")  # says what a 2.x model is to programs that cannot see it
+        what = f"both it and {beside.name}" if beside.is_file() else "it"
+        return f"copy {what} to models/Stable-diffusion of your web UI{write}"
     return f'StableDiffusionPipeline.from_pretrained("{path}") with diffusers{write}'
 
 

@@ -39,6 +39,13 @@ def test_plain_lines_are_safe():
     assert not any(character in "".join(lines) for character in "\x1b\x07\x9b\n")
 
 
+@pytest.mark.parametrize("kind", [["x"], {"x": 1}, None, 7, [["step"]]])
+def test_an_event_of_no_kind_is_passed_over(kind):
+    plain = PlainLines()
+    told = plain.feed([{"kind": kind, "t": 1.0}, {"t": 2.0}, {"kind": "warning", "text": "after it", "t": 3.0}])
+    assert [line.partition("  ")[2] for line in told] == ["warning: after it"]
+
+
 def end(state, facts, code: ExitCode, **more) -> str:
     return "\n".join(line.plain for line in summarize_end(state, facts, code, **more))
 
@@ -76,6 +83,37 @@ def test_a_failure_says_why_and_where_to_look(story, facts):
     silent = end(fold([]), facts, ExitCode.FAILED, death="killed", log=["last words"])
     assert "(exit code 1): killed" in silent
     assert "last words" in silent
+
+
+def test_several_problems_are_told_in_a_line_each(story, facts):
+    failed = {"kind": "failed", "exit_code": 3, "text": "a.png: cut\x1b off\nb.png: empty", "outputs": []}
+    lines = end(fold([*story(0), failed]), facts, ExitCode.DATASET).splitlines()
+    assert lines[0].endswith("(exit code 3): 2 problems")
+    assert [line.strip() for line in lines[1:3]] == ["a.png: cut\\x1b off", "b.png: empty"]
+
+
+def test_hundreds_of_problems_are_counted(facts):
+    text = "\n".join(f"{number}.png: {'empty ' * 10}" for number in range(300))
+    shown = end(fold([{"kind": "failed", "exit_code": 3, "text": text}]), facts, ExitCode.DATASET)
+    assert "300 problems" in shown
+    assert "19.png" in shown
+    assert "20.png" not in shown
+    assert "and 280 more" in shown
+    assert "/runs/sls-frog-3/console.log" in shown
+
+
+@pytest.mark.parametrize("said_by", ["finished", "saved"])
+def test_a_single_file_with_a_yaml_is_copied_with_it(story, facts, tmp_path: Path, said_by: str):
+    model, beside = tmp_path / "frog.safetensors", tmp_path / "frog.yaml"
+    model.touch()
+    beside.touch()
+    if said_by == "finished":
+        events = finished(story, 0, [str(model), str(beside)])
+    else:
+        events = [*story(3), {"kind": "saved", "step": 3, "path": str(model)}]
+    shown = end(fold(events), facts, ExitCode.DONE)
+    assert "copy both it and frog.yaml to models/Stable-diffusion of your web UI" in shown
+    assert "from_pretrained" not in shown
 
 
 def test_facts_come_from_the_run_directory(tmp_path: Path):
