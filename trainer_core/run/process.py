@@ -48,12 +48,16 @@ class ProcessIdentity:
 
     @classmethod
     def from_json(cls, text: str) -> "ProcessIdentity | None":
-        """Return what `to_json` (or process.json) wrote; None for anything else."""
+        """Return what `to_json` (or process.json) wrote; None for anything else, however it is damaged."""
         try:
             data = json.loads(text)
-            return cls(int(data["pid"]), str(data["start"]), str(data["boot_id"]), str(data["host"]))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, RecursionError):
             return None
+        if not isinstance(data, dict):
+            return None
+        pid = data.get("pid")
+        words = [word for name in ("start", "boot_id", "host") if isinstance(word := data.get(name), str)]
+        return cls(pid, *words) if type(pid) is int and len(words) == 3 else None
 
     def to_json(self) -> str:
         """Return one line of JSON."""

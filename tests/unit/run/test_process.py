@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -58,3 +59,26 @@ def test_the_start_of_a_process_is_known_to_a_second():
     age = float(subprocess.check_output([sys.executable, "-c", AT_ONCE], text=True))
     assert 0 <= age < 5
     assert started_at() == pytest.approx(started_at(), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1, 2]",
+        "[" * 100_000,
+        '{"pid": 1e999, "start": "", "boot_id": "", "host": ""}',
+        '{"pid": true, "start": "", "boot_id": "", "host": ""}',
+        '{"pid": "7", "start": "", "boot_id": "", "host": ""}',
+        '{"pid": 7, "start": {}, "boot_id": "", "host": ""}',
+        '{"pid": 7, "start": ""}',
+        '{"pid": ' + "9" * 5000 + "}",
+    ],
+)
+def test_a_damaged_record_is_nobody(text: str):
+    assert ProcessIdentity.from_json(text) is None
+
+
+@pytest.mark.parametrize("pid", [10**30, -1, 0])
+def test_an_impossible_process_does_not_live(pid: int):
+    assert not replace(ProcessIdentity.mine(), pid=pid).is_running()
