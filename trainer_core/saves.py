@@ -12,6 +12,8 @@ from trainer_core.models.sniff import ModelInfo
 from trainer_core.train.naming import epoch_name, final_name, step_name
 
 SHOWN = 3
+ENDINGS = (".safetensors", ".ckpt", ".yaml", "")
+"""What a saved model's name may end with; a Diffusers folder has no ending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,11 @@ def planned_saves(config: Config, model: ModelInfo | None, order: TrainingOrder,
         first=tuple(name + ending for name in islice(_names(save, epoch, last), SHOWN)),
         final=final_name(save.output_name) + ending,
     )
+
+
+def names_until(save: Save, steps_per_epoch: int, step: int) -> list[str]:
+    """Return the names, without their ending, of the models saved on the way in the first `step` steps."""
+    return list(_names(save, max(1, steps_per_epoch), step))
 
 
 def _intervals(every_n_steps: int | None, every_n_epochs: int | None, epoch: int) -> list[int]:

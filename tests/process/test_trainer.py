@@ -103,10 +103,12 @@ def test_sigterm_saves_and_a_resume_ends_with_the_same_weights(finished, run_fil
     run = new_run(run_file, tmp_path)
     process = subprocess.Popen([*TRAINER, str(run.path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     wait_for_step(run, process, 4)
+    process.send_signal(signal.SIGSTOP)  # it must not reach its end while another one tries
     second = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=120)
     assert second.returncode == ExitCode.LOCKED
     assert str(process.pid) in second.stderr
     process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
     assert process.wait(60) == ExitCode.STOPPED
     stopped_at = events(run, "failed")[0]
     assert "SIGTERM" in stopped_at["text"]
@@ -119,6 +121,21 @@ def test_sigterm_saves_and_a_resume_ends_with_the_same_weights(finished, run_fil
     again = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=120)
     assert again.returncode == ExitCode.RESUME
     assert events(run, "failed") == [stopped_at]
+
+
+def test_a_failed_final_save_loses_nothing(finished, run_file, tmp_path):
+    run = new_run(run_file, tmp_path)
+    blocker = run.output / "frog.safetensors" / "in the way"
+    blocker.mkdir(parents=True)
+    failed = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=300)
+    assert failed.returncode == ExitCode.DISK
+    assert "frog.safetensors" in failed.stderr
+    assert [event["step"] for event in events(run, "checkpoint")][-1] == STEPS
+    blocker.rmdir()
+    blocker.parent.rmdir()
+    resumed = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=300)
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same_weights(run.output / "frog.safetensors", finished.output / "frog.safetensors")
 
 
 def test_the_bundle_trains_the_same_where_nothing_of_dbtui_is_installed(finished, run_file, tmp_path):
@@ -136,7 +153,7 @@ def test_the_bundle_trains_the_same_where_nothing_of_dbtui_is_installed(finished
     bare = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     empty = tmp_path / "empty"
     empty.mkdir()
-    for package in ("dbtui", "trainer_core"):
+    for package in ("dbtui.cli", "trainer_core"):
         tried = subprocess.run(
             [sys.executable, "-c", f"import {package}"], env=bare, cwd=empty, check=False, capture_output=True
         )

@@ -1,13 +1,14 @@
 """N steps equal k steps, a stop, and a resume: bit for bit, for every optimizer and precision."""
 
 import json
+import os
 import shutil
 
 import pytest
 import torch
 
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.train.checkpoint import checkpoints, save_checkpoint
+from trainer_core.train.checkpoint import checkpoints, newest_valid, save_checkpoint
 from trainer_core.train.resume import checkpoint_of, restore
 
 STEPS = 8
@@ -35,8 +36,8 @@ def test_a_resumed_training_is_bit_for_bit_the_uninterrupted_one(name, make_job,
     seen = []
     for part in (3, 2, 3):  # twice in a row, in the middle of an epoch
         job = make_job(**tables)
-        if found := checkpoints(tmp_path):
-            restore(job, found[-1])
+        if found := newest_valid(tmp_path)[0]:
+            assert restore(job, found) == {}
         seen += [report.loss for report in run_job(job, part)]
         save_checkpoint(tmp_path, checkpoint_of(job))
     assert seen == expected
@@ -69,7 +70,9 @@ def test_a_damaged_checkpoint_is_passed_over(damage, two_checkpoints):
             (newest / "manifest.json").unlink()
         case "stray":
             newest.rename(two_checkpoints / ".tmp-000002-abc")
-    assert [path.name for path in checkpoints(two_checkpoints)] == ["000001"]
+    found, passed_over = newest_valid(two_checkpoints)
+    assert found.name == "000001"
+    assert [("000002 is damaged" in reason) for reason in passed_over] == [True] * (damage != "stray")
 
 
 def test_the_two_newest_are_kept_by_step_and_not_by_time(two_checkpoints, make_job, run_job):
@@ -83,9 +86,37 @@ def test_the_two_newest_are_kept_by_step_and_not_by_time(two_checkpoints, make_j
 
 def test_another_dataset_is_refused_with_the_difference(two_checkpoints, make_job):
     job = make_job(train={"max_steps": 4, "workers": 1}, reg=False)
-    with pytest.raises(UserError, match="number of pictures was 8 and is 5") as caught:
+    with pytest.raises(UserError, match=r"gone or changed since: 100.png, 101.png, 102.png") as caught:
         restore(job, checkpoints(two_checkpoints)[-1])
     assert caught.value.code is ExitCode.RESUME
+
+
+def test_what_decides_the_learning_may_not_change_and_the_rest_may(two_checkpoints, make_job):
+    path = checkpoints(two_checkpoints)[-1]
+    other = make_job(
+        train={"max_steps": 4, "workers": 1}, optimizer={"learning_rate": 2e-4}, prior={"weight": 0.5}
+    )
+    with pytest.raises(UserError) as caught:
+        restore(other, path)
+    assert len(caught.value.problems) == 2
+    assert (
+        "optimizer.learning_rate was 0.0001 and is 0.0002" in caught.value.problems[0] + caught.value.problems[1]
+    )
+    longer = make_job(train={"max_steps": 9, "workers": 2}, save={"every_n_steps": 3})
+    changed = {"train.max_steps": [4, 9], "train.workers": [1, 2], "save.every_n_steps": [None, 3]}
+    assert restore(longer, path) == changed
+    assert longer.step == 2
+
+
+def test_names_that_are_not_utf8_can_be_saved(make_job, run_job, pictures, tmp_path):
+    folder = tmp_path / "odd" / "1_sls frog"
+    folder.mkdir(parents=True)
+    source = next((pictures / "train" / "2_sls frog").iterdir())
+    shutil.copy(source, folder / os.fsdecode(b"b\xff.png"))
+    job = make_job(reg=False, dataset={"train_dir": str(folder.parent)}, train={"max_steps": 2, "workers": 1})
+    run_job(job, 1)
+    saved, _ = save_checkpoint(tmp_path / "checkpoints", checkpoint_of(job))
+    restore(job, saved)
 
 
 def test_a_checkpoint_of_a_newer_format_is_refused(two_checkpoints, make_job):

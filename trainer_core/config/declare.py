@@ -9,6 +9,9 @@ PathKind = Literal["", "folder", "model"]
 """What a text names on this machine: nothing, a folder, or a model (a file, a folder, or a Hub id)."""
 
 
+CHANGEABLE_GROUPS = ("About", "Previews", "Saving")
+
+
 @dataclass(frozen=True, slots=True)
 class UsedWhen:
     """A setting is used only while the setting `key` (dotted) has one of `values`; else naming it is an error."""
@@ -29,6 +32,7 @@ class About:
         used_when: the condition under which the setting has an effect, None for always.
         instead_of: the setting (dotted) that this one replaces: naming both in one file is an error.
         inherited: whether a file that extends another and changes a setting takes this one over.
+        changeable: whether a run that is resumed may change it: what was learned stays what it was.
     """
 
     group: str
@@ -38,6 +42,7 @@ class About:
     used_when: UsedWhen | None = None
     instead_of: str = ""
     inherited: bool = True
+    changeable: bool = False
 
 
 class Table(BaseModel):
@@ -64,9 +69,13 @@ def setting(
     used_when: UsedWhen | None = None,
     instead_of: str = "",
     inherited: bool = True,
+    changeable: bool | None = None,
     **field_arguments: Any,
 ) -> Any:
-    """Declare a setting; `field_arguments` are pydantic's own (ge, le, min_length, alias, ...)."""
+    """Declare a setting; `field_arguments` are pydantic's own (ge, le, min_length, alias, ...).
+
+    Without `changeable` the group decides: what is shown or written may change in the middle of a run.
+    """
     about = About(
         group=group,
         unit=unit,
@@ -75,6 +84,7 @@ def setting(
         used_when=used_when,
         instead_of=instead_of,
         inherited=inherited,
+        changeable=group in CHANGEABLE_GROUPS if changeable is None else changeable,
     )
     if isinstance(default, list | dict):
         field_arguments["default_factory"] = lambda: type(default)(default)

@@ -155,6 +155,7 @@ class Dataset(Table):
         binding=True,
         path="folder",
         min_length=1,
+        changeable=True,
     )
     reg_dir: str | None = setting(
         None,
@@ -163,6 +164,7 @@ class Dataset(Table):
         binding=True,
         path="folder",
         min_length=1,
+        changeable=True,
     )
     resolution: tuple[Side, Side] = setting(
         (512, 512),
@@ -180,9 +182,13 @@ class Dataset(Table):
         "ram",
         "Encode every picture once and keep the result in memory or on disk (shared by runs).",
         group="Pictures",
+        changeable=True,
     )
     on_bad_image: Literal["error", "skip"] = setting(
-        "error", "What to do with pictures that cannot be read.", group="Pictures"
+        "error",
+        "What to do with pictures that cannot be read.",
+        group="Pictures",
+        changeable=True,
     )
     bucket: Bucket = Field(default_factory=Bucket)
 
@@ -197,7 +203,13 @@ class Concept(Table):
         None, "The kind of thing that it is, such as dog.", group="Concepts", min_length=1, alias="class"
     )
     instance_dir: str | None = setting(
-        None, "Folder of its pictures.", group="Concepts", binding=True, path="folder", min_length=1
+        None,
+        "Folder of its pictures.",
+        group="Concepts",
+        binding=True,
+        path="folder",
+        min_length=1,
+        changeable=True,
     )
     class_dir: str | None = setting(
         None,
@@ -206,6 +218,7 @@ class Concept(Table):
         binding=True,
         path="folder",
         min_length=1,
+        changeable=True,
     )
     repeats: int = setting(
         1, "How often each picture counts in an epoch.", group="Concepts", unit="times", ge=1, le=10000
@@ -302,6 +315,7 @@ class Train(Table):
         unit="steps",
         ge=1,
         le=10**7,
+        changeable=True,
     )
     epochs: int | None = setting(
         None,
@@ -311,6 +325,7 @@ class Train(Table):
         instead_of="train.max_steps",
         ge=1,
         le=10**6,
+        changeable=True,
     )
     batch_size: int = setting(1, "Pictures in one forward pass.", group="Learning", unit="pictures", ge=1, le=1024)
     gradient_accumulation: int = setting(
@@ -318,10 +333,22 @@ class Train(Table):
     )
     seed: int = setting(42, "Seed of everything random.", group="Learning", ge=0, le=2**31 - 1)
     workers: int = setting(
-        4, "Threads that read and decode pictures.", group="Memory", unit="threads", ge=1, le=64
+        4,
+        "Threads that read and decode pictures.",
+        group="Memory",
+        unit="threads",
+        ge=1,
+        le=64,
+        changeable=True,
     )
     cpu_threads: int | None = setting(
-        None, "CPU threads of torch; all cores if not given.", group="Memory", unit="threads", ge=1, le=1024
+        None,
+        "CPU threads of torch; all cores if not given.",
+        group="Memory",
+        unit="threads",
+        ge=1,
+        le=1024,
+        changeable=True,
     )
 
 
@@ -344,10 +371,16 @@ class Memory(Table):
         used_when=UsedWhen("memory.mixed_precision", ("bf16",)),
     )
     gradient_checkpointing: bool = setting(
-        False, "Compute activations twice instead of keeping them: less memory, slower.", group="Memory"
+        False,
+        "Compute activations twice instead of keeping them: less memory, slower.",
+        group="Memory",
+        changeable=True,
     )
     attention: Literal["sdpa", "xformers", "sliced"] = setting(
-        "sdpa", "Attention kernel: torch's own, xformers, or slices (least memory, slow).", group="Memory"
+        "sdpa",
+        "Attention kernel: torch's own, xformers, or slices (least memory, slow).",
+        group="Memory",
+        changeable=True,
     )
 
 

@@ -62,7 +62,10 @@ class BatchLoader:
             ]
 
     def _collate(self, micro: MicroBatch, rows: list[tuple[Tensor, ...]]) -> Batch:
-        columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-        if self.device.type == "cuda":
-            columns = [column.pin_memory() for column in columns]
+        columns = [self._stack(column) for column in zip(*rows, strict=True)]
         return Batch(micro.items, tuple(column.to(self.device, non_blocking=True) for column in columns))
+
+    def _stack(self, rows: tuple[Tensor, ...]) -> Tensor:
+        """Stack into pinned memory where a GPU will copy it; torch gives the same block again once it is free."""
+        shape, is_copied = (len(rows), *rows[0].shape), self.device.type == "cuda"
+        return torch.stack(rows, out=torch.empty(shape, dtype=rows[0].dtype, pin_memory=is_copied))

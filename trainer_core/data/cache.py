@@ -43,15 +43,14 @@ class LatentStore(Protocol):
 
 
 class LatentsInMemory:
-    """Latents kept in RAM, pinned where a GPU will copy them."""
+    """Latents kept in RAM."""
 
-    def __init__(self, *, pin: bool) -> None:
-        self.pin = pin
+    def __init__(self) -> None:
         self.latents: dict[int, tuple[Tensor, Tensor]] = {}
 
     def add(self, index: int, mean: Tensor, std: Tensor) -> None:
         """Keep the latents of frame `index`."""
-        self.latents[index] = (mean.pin_memory(), std.pin_memory()) if self.pin else (mean, std)
+        self.latents[index] = mean, std
 
     def fetch(self, index: int) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of frame `index`."""

@@ -8,15 +8,16 @@ import hashlib
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from trainer_core.data.dataset import Size
 
 
 def derive_seed(*parts: int | str) -> int:
     """Return a 63-bit seed that depends on every part; unlike sums of seeds, different parts do not collide."""
-    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
+    text = "/".join(str(part) for part in parts)  # names of files may hold bytes that are not UTF-8
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
@@ -28,9 +29,9 @@ class MicroBatch:
     items: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainingOrder:
-    """All batches of a training.
+    """All batches of a training; those of the last two epochs asked for are remembered.
 
     Attributes:
         buckets: for each bucket size, the indices of its items, each as often as it is repeated in an epoch.
@@ -43,13 +44,14 @@ class TrainingOrder:
     batch_size: int
     accumulation: int
     seed: int
+    _remembered: dict[int, tuple[MicroBatch, ...]] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
+    @cached_property
     def batches_per_epoch(self) -> int:
         """Sum over the buckets of ceil(items / batch size)."""
         return sum(math.ceil(len(items) / self.batch_size) for items in self.buckets.values())
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         """Optimizer steps in one pass over the data: ceil(batches / accumulation)."""
         return math.ceil(self.batches_per_epoch / self.accumulation)
@@ -65,24 +67,19 @@ class TrainingOrder:
         return batches[first : first + self.accumulation]
 
     def _epoch(self, epoch: int) -> tuple[MicroBatch, ...]:
-        return _shuffled_epoch(self._key(), epoch)
+        if epoch not in self._remembered:
+            while len(self._remembered) > 1:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[epoch] = self._shuffled(epoch)
+        return self._remembered[epoch]
 
-    def _key(self) -> tuple[tuple[tuple[Size, tuple[int, ...]], ...], int, int]:
-        buckets = tuple((size, tuple(items)) for size, items in sorted(self.buckets.items()))
-        return buckets, self.batch_size, self.seed
-
-
-@lru_cache(maxsize=2)
-def _shuffled_epoch(
-    key: tuple[tuple[tuple[Size, tuple[int, ...]], ...], int, int], epoch: int
-) -> tuple[MicroBatch, ...]:
-    buckets, batch_size, seed = key
-    shuffler = random.Random(derive_seed(seed, "order", epoch))
-    batches = []
-    for size, items in buckets:
-        shuffled = list(items)
-        shuffler.shuffle(shuffled)
-        starts = range(0, len(shuffled), batch_size)
-        batches += [MicroBatch(size, tuple(shuffled[start : start + batch_size])) for start in starts]
-    shuffler.shuffle(batches)
-    return tuple(batches)
+    def _shuffled(self, epoch: int) -> tuple[MicroBatch, ...]:
+        shuffler = random.Random(derive_seed(self.seed, "order", epoch))
+        batches = []
+        for size, items in sorted(self.buckets.items()):
+            shuffled = list(items)
+            shuffler.shuffle(shuffled)
+            starts = range(0, len(shuffled), self.batch_size)
+            batches += [MicroBatch(size, tuple(shuffled[start : start + self.batch_size])) for start in starts]
+        shuffler.shuffle(batches)
+        return tuple(batches)

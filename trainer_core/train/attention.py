@@ -17,7 +17,8 @@ def set_attention(unet: Any, kind: Literal["sdpa", "xformers", "sliced"], device
     Raises UserError(CONFIG) where xformers is asked for but missing, on a CPU, or numerically wrong.
     """
     if kind == "sliced":
-        unet.set_attention_slice("auto")
+        heads = [block.sliceable_head_dim for block in unet.modules() if hasattr(block, "sliceable_head_dim")]
+        unet.set_attention_slice([max(1, count // 2) for count in heads])  # "auto" divides one head by two
     elif kind == "xformers":
         problem = xformers_problem(device)
         if problem:

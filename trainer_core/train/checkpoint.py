@@ -34,7 +34,7 @@ class Checkpoint:
         weights: trained weights by name.
         optimizer: state of each trained parameter, in order.
         scaler: state of the loss scaler.
-        facts: what must not have changed for a resume: dataset, order, settings; by name.
+        facts: what a resume is compared with: the dataset and the settings.
     """
 
     step: int
@@ -63,15 +63,28 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> tuple[Path, int]:
             f"{safe_text(target)} cannot be written ({safe_text(error)}): free space there, then `dbtui resume`.",
             ExitCode.DISK,
         ) from error
-    for old in checkpoints(folder)[:-KEPT]:
+    for old in [path for path in checkpoints(folder) if _looks_whole(path)][:-KEPT]:
         _remove(old)
     return target, size
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return the valid checkpoints in `folder`, by step, oldest first."""
+    """Return the checkpoints in `folder`, by step, oldest first, damaged ones too."""
     named = [path for path in folder.glob("[0-9]*") if path.is_dir() and path.name.isdecimal()]
-    return [path for path in sorted(named, key=lambda path: int(path.name)) if _is_valid(path)]
+    return sorted(named, key=lambda path: int(path.name))
+
+
+def newest_valid(folder: Path) -> tuple[Path | None, list[str]]:
+    """Return the newest checkpoint in `folder` whose every byte verifies, and why newer ones were passed over."""
+    passed_over = []
+    for path in reversed(checkpoints(folder)):
+        try:
+            verified_manifest(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            passed_over.append(f"{safe_text(path)} is damaged ({safe_text(error)})")
+        else:
+            return path, passed_over
+    return None, passed_over
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
@@ -140,12 +153,13 @@ def _fingerprint(file: Path) -> dict[str, Any]:
     return {"bytes": file.stat().st_size, "sha256": digest}
 
 
-def _is_valid(path: Path) -> bool:
+def _looks_whole(path: Path) -> bool:
+    """Tell whether every file of the manifest is there in its size; hashing all of them at each save takes long."""
     try:
-        verified_manifest(path)
+        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        return all((path / name).stat().st_size == expected["bytes"] for name, expected in manifest.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return True
 
 
 def _remove(path: Path) -> None:

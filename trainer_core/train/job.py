@@ -22,6 +22,7 @@ from trainer_core.train.objective import NoiseSchedule
 from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.precision import Precision
 from trainer_core.train.scaler import LossScaler
+from trainer_core.train.throttle import throttled
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,12 @@ class Samples:
 
 @dataclass(slots=True)
 class Job:
-    """Everything that the loop reads. Only `step` and the tensors change while it runs."""
+    """Everything that the loop reads. Only the tensors, `step` and `in_update` change while it runs.
+
+    Attributes:
+        step: optimizer steps done.
+        in_update: whether weights are being changed; an error meanwhile leaves them between two steps.
+    """
 
     config: Config
     samples: Samples
@@ -57,6 +63,7 @@ class Job:
     optimizer: WeightUpdate
     scaler: LossScaler
     step: int = 0
+    in_update: bool = False
 
     @property
     def epoch(self) -> int:
@@ -84,7 +91,7 @@ def prepare(
     if should_stop():
         raise StopRequestedError
     parameters = _place(config, model, device, precision)
-    return Job(
+    job = Job(
         config=config,
         samples=samples,
         model=model,
@@ -104,6 +111,18 @@ def prepare(
         optimizer=make_optimizer(list(parameters.values()), config.optimizer, exact_skip=precision.scaled),
         scaler=LossScaler(device, enabled=precision.scaled),
     )
+    leave_the_device(job)
+    return job
+
+
+def leave_the_device(job: Job) -> None:
+    """Move what the steps do not need to the CPU: the VAE once latents are cached, a frozen text encoder."""
+    if job.config.dataset.cache_latents != "off":
+        job.model.vae.to("cpu")
+    if not job.config.text_encoder.train:
+        job.model.text_encoder.to("cpu")
+    if job.device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _place(config: Config, model: Any, device: torch.device, precision: Precision) -> dict[str, Parameter]:
@@ -148,7 +167,7 @@ def _make_loader(
         )
     store: LatentsInMemory | LatentsOnDisk
     if config.dataset.cache_latents == "ram":
-        store = LatentsInMemory(pin=device.type == "cuda")
+        store = LatentsInMemory()
     else:
         store = LatentsOnDisk(cache_dir / "latents", frame_keys(frames, model.vae, workers))
     events.emit("phase", name="cache", total=len(frames))
@@ -158,9 +177,9 @@ def _make_loader(
         model.vae,
         device,
         workers=workers,
-        progress=lambda done, total: events.emit("progress", phase="cache", done=done, total=total),
+        progress=throttled(lambda done, total: events.emit("progress", phase="cache", done=done, total=total)),
         should_stop=should_stop,
     )
-    model.vae.to("cpu")
+    model.vae.to("cpu")  # before the U-Net takes its place
     ahead = 0 if isinstance(store, LatentsInMemory) else workers
     return BatchLoader(samples.order, store.fetch, device, ahead=ahead, last=samples.total_steps)

@@ -69,12 +69,14 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         norm = gradient_norm(parameters) / job.scaler.scale
         broken = ~(norm + step_loss).isfinite()
         clip = (settings.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) if settings.max_grad_norm else 1.0
+        job.in_update = True
         job.optimizer.step(learning_rate, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
         job.scaler.update(broken)
         for parameter in parameters:
             parameter.grad = None
         # ---------------------------------------------------------------------------------
         job.step += 1
+        job.in_update = False
         watch.queued(job.step, order.epoch_of(job.step - 1) + 1, learning_rate, samples)
         watch.see(readback.push(job.step, step_loss, norm))
         if job.step == total:
@@ -146,7 +148,7 @@ class _Watch:
 def _broken(job: Job, step: int) -> str:
     names = ", ".join(sorted(set(_file_names(job, step))))
     return (
-        f"Step {step}: the loss or its gradient is not a number, so that step was not applied and the training "
+        f"Step {step}: the loss or its gradient is not a number, so it was dropped and the training "
         f"stopped. Pictures of the step: {names}. Look at them, or lower optimizer.learning_rate"
         + (', or set memory.mixed_precision = "bf16".' if job.precision.scaled else ".")
     )

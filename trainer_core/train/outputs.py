@@ -14,9 +14,10 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.save import save_model
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
+from trainer_core.saves import ENDINGS, names_until
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import save_checkpoint
-from trainer_core.train.job import Job
+from trainer_core.train.job import Job, leave_the_device
 from trainer_core.train.metadata import model_metadata
 from trainer_core.train.preview import draw, save_picture
 from trainer_core.train.resume import checkpoint_of
@@ -40,7 +41,7 @@ class Outputs:
     def save_model(self, name: str) -> list[Path]:
         """Write the model as it is now into the output folder, read back and verified; return its paths."""
         save, started = self.job.config.save, time.monotonic()
-        folder = Path(save.output_dir) if save.output_dir else self.run.output
+        folder = self._folder()
         with self._phase("save"):
             _make(folder)
             metadata = model_metadata(self.job, name)
@@ -62,6 +63,14 @@ class Outputs:
                 _remove(path)
         return paths
 
+    def remember_models(self) -> None:
+        """Find the models that an earlier part of this run saved on the way, for `save.keep_last`."""
+        save, folder = self.job.config.save, self._folder()
+        for name in names_until(save, self.job.samples.order.steps_per_epoch, self.job.step):
+            found = [path for ending in ENDINGS if (path := folder / f"{name}{ending}").exists()]
+            if found:
+                self.models.append(found)
+
     def save_state(self) -> None:
         """Write the complete state, so that the run can go on from here."""
         started = time.monotonic()
@@ -76,12 +85,11 @@ class Outputs:
         One that does not fit into memory or on the disk is left out with a warning.
         """
         job, drawn = self.job, 0
-        was_training = job.model.text_encoder.training
-        job.model.vae.to(job.device)
-        job.model.unet.eval()
-        job.model.text_encoder.eval()
         try:
             with self._phase("sample", total=len(job.config.sample.prompts)):
+                job.model.vae.to(job.device)
+                job.model.text_encoder.to(job.device).eval()
+                job.model.unet.eval()
                 for number, prompt in enumerate(job.config.sample.prompts):
                     self._draw(number, prompt)
                     drawn += 1
@@ -91,10 +99,13 @@ class Outputs:
             self._warn("preview_not_written", f"a preview could not be written: {safe_text(error)}")
         finally:
             job.model.unet.train()
-            job.model.text_encoder.train(was_training)
-            if job.config.dataset.cache_latents != "off":
-                job.model.vae.to("cpu")
+            job.model.text_encoder.train(job.config.text_encoder.train)
+            leave_the_device(job)
         return drawn
+
+    def _folder(self) -> Path:
+        chosen = self.job.config.save.output_dir
+        return Path(chosen) if chosen else self.run.output
 
     def _draw(self, number: int, prompt: Prompt) -> None:
         job = self.job

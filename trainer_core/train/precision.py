@@ -32,7 +32,11 @@ class Precision:
             raise UserError(
                 'memory.mixed_precision = "fp16" needs a GPU; on a CPU use "bf16" or "no".', ExitCode.CONFIG
             )
-        if compute is torch.bfloat16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        if (
+            compute is torch.bfloat16
+            and device.type == "cuda"
+            and not torch.cuda.is_bf16_supported(including_emulation=False)
+        ):
             raise UserError(
                 'memory.mixed_precision = "bf16" is not possible on this GPU; use "fp16".', ExitCode.CONFIG
             )

@@ -36,7 +36,7 @@ class Readback:
         slot = step % 2
         self.device_side[slot][0].copy_(loss)
         self.device_side[slot][1].copy_(grad_norm)
-        self.host_side[slot].copy_(self.device_side[slot], non_blocking=True)
+        self.host_side[slot].copy_(self.device_side[slot], non_blocking=self.on_gpu)
         if self.on_gpu:
             self.copied[slot].record()
         before = self.drain()

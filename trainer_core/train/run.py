@@ -1,19 +1,23 @@
 """One process's work on a run, from the lock to the exit code."""
 
+import re
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
 from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Config
+from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.load import load_model
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.narrate import NarratedEvents
 from trainer_core.plan import Plan, make_plan
-from trainer_core.run.atomic import remove_strays
+from trainer_core.run.atomic import remove_strays, write_text
 from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory, shared_cache
 from trainer_core.run.events import EventReader
@@ -22,14 +26,16 @@ from trainer_core.run.machine import GpuMonitor
 from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopSignals
 from trainer_core.text import safe_text
-from trainer_core.train.checkpoint import checkpoints
+from trainer_core.train.checkpoint import newest_valid
 from trainer_core.train.halt import Halt
 from trainer_core.train.job import Job, Samples, StopRequestedError, prepare
 from trainer_core.train.loop import train
 from trainer_core.train.naming import final_name
 from trainer_core.train.outputs import Outputs
+from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.resume import restore
 from trainer_core.train.session import Session
+from trainer_core.train.throttle import throttled
 
 
 def train_run(run: RunDirectory) -> ExitCode:
@@ -54,9 +60,9 @@ def train_run(run: RunDirectory) -> ExitCode:
         _fail(events, code, _out_of_memory(error))
     except Exception as error:  # noqa: BLE001 - the traceback goes to the console log, the person gets one line
         traceback.print_exc()
-        code = ExitCode.FAILED
+        code = ExitCode.OUT_OF_MEMORY if _is_out_of_memory(error) else ExitCode.FAILED
         text = f"unexpected failure ({type(error).__name__}: {safe_text(error)}); the details are in console.log"
-        _fail(events, code, text)
+        _fail(events, code, _out_of_memory(error) if code is ExitCode.OUT_OF_MEMORY else text)
     finally:
         events.close()
         lock.release()
@@ -71,12 +77,14 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
     control = ControlReader(run)
     halt = Halt(control, signals, events)
     _remove_strays(run)
-
-    plan = _plan(config, run, events)
     if config.train.cpu_threads:
         torch.set_num_threads(config.train.cpu_threads)
+    refuse_impossible(config, device)
+    plan = _plan(config, run, events)
     events.emit("phase", name="load", total=None)
-    model = load_model(config.model)
+    model = load_model(config.model, progress=lambda text: _tell_loading(events, text))
+    for note in model.notes:
+        events.emit("warning", code="model", text=note, step=0)
     samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
     try:
         job = prepare(
@@ -92,19 +100,33 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
         return ExitCode.STOPPED, f"stopped before the first step ({halt.reason}); it can be started again", []
     outputs = Outputs(job, run, events)
     session = Session(job, outputs, events, halt, gpu)
-    _resume(job, run, events)
+    _resume(job, outputs, run, events)
     if job.step == 0 and config.sample.before_training:
         outputs.draw_previews()
     events.emit("phase", name="train", total=job.samples.total_steps)
     outputs.in_loop = True
-    try:
+    with _nothing_lost(job, outputs):
         train(job, session.report, session.between_steps)
+        outputs.in_loop = False
+        if halt.reason and job.step < job.samples.total_steps:
+            return ExitCode.STOPPED, f"stopped at step {job.step} ({halt.reason}); it can be resumed", []
+        return _finish(config, job, outputs)
+
+
+@contextmanager
+def _nothing_lost(job: Job, outputs: Outputs) -> Iterator[None]:
+    """Write the complete state before an error ends the training, unless the weights are the error."""
+    try:
+        yield
+    except BaseException as error:
+        is_broken = isinstance(error, UserError) and error.code is ExitCode.NON_FINITE
+        if job.step and not job.in_update and not is_broken:
+            with suppress(Exception):  # the first error is the one to tell
+                outputs.save_state()
+        raise
     finally:
         outputs.in_loop = False
         job.loader.close()
-    if halt.reason and job.step < job.samples.total_steps:
-        return ExitCode.STOPPED, f"stopped at step {job.step} ({halt.reason}); it can be resumed", []
-    return _finish(config, job, outputs)
 
 
 def _finish(config: Config, job: Job, outputs: Outputs) -> tuple[ExitCode, str, list[Path]]:
@@ -130,7 +152,7 @@ def _plan(config: Config, run: RunDirectory, events: NarratedEvents) -> Plan:
         run.path.parent,
         deep=True,
         run_dir=run.path,
-        progress=lambda done, total: events.emit("progress", phase="load", done=done, total=total),
+        progress=throttled(lambda done, total: events.emit("progress", phase="load", done=done, total=total)),
     )
     plan.raise_for_problems()
     for note in plan.notes:
@@ -138,11 +160,35 @@ def _plan(config: Config, run: RunDirectory, events: NarratedEvents) -> Plan:
     return plan
 
 
-def _resume(job: Job, run: RunDirectory, events: NarratedEvents) -> None:
-    found = checkpoints(run.checkpoints)
-    if found:
-        restore(job, found[-1])
-        events.emit("resumed", from_step=job.step, run_file=run.run_toml.name, changed={})
+def _resume(job: Job, outputs: Outputs, run: RunDirectory, events: NarratedEvents) -> None:
+    """Go on from the newest checkpoint that verifies; a run that has only damaged ones is refused."""
+    newest, damaged = newest_valid(run.checkpoints)
+    if newest is None and damaged:
+        folder = safe_text(run.checkpoints)
+        raise UserError([*damaged, f"no checkpoint is left: remove {folder} to begin anew"], ExitCode.RESUME)
+    for problem in damaged:
+        events.emit("warning", code="checkpoint_damaged", text=f"{problem}; an older one is used", step=0)
+    if newest is not None:
+        changed = restore(job, newest)
+        outputs.remember_models()
+        run_file = _write_changed(run, job.config) if changed else run.run_toml
+        events.emit("resumed", from_step=job.step, run_file=run_file.name, changed=changed)
+    elif any(event.get("kind") == "step" for event in EventReader(run.events).poll()):
+        events.emit("resumed", from_step=0, run_file=run.run_toml.name, changed={})
+
+
+def _write_changed(run: RunDirectory, config: Config) -> Path:
+    """Write the configuration as it is from now on to the next free run.N.toml."""
+    number = 2
+    while (path := run.path / f"run.{number}.toml").exists():
+        number += 1
+    write_text(path, dump_config(config))
+    return path
+
+
+def _tell_loading(events: NarratedEvents, text: str) -> None:
+    share = re.search(r"(\d+)%", text)
+    events.emit("progress", phase="load", done=int(share[1]) if share else 0, total=100 if share else 0, text=text)
 
 
 def _device() -> torch.device:
@@ -179,6 +225,12 @@ def _remove_strays(run: RunDirectory) -> None:
 def _fail(events: NarratedEvents, code: ExitCode, text: str) -> None:
     events.emit("failed", exit_code=int(code), text=text, step=None, outputs=[])
     sys.stderr.write("".join(f"error: {safe_text(line, limit=2000)}\n" for line in text.split("\n")))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Recognise what libraries raise instead of torch's own OutOfMemoryError."""
+    text = str(error).lower()
+    return any(words in text for words in ("out of memory", "alloc_failed", "can't allocate memory"))
 
 
 def _out_of_memory(error: BaseException) -> str:
