@@ -18,6 +18,7 @@ from trainer_core.disk import DiskNeed, disk_need
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.preflight import check_model
 from trainer_core.models.sniff import ModelInfo
+from trainer_core.remarks import remarks
 from trainer_core.saves import Saves, planned_saves
 from trainer_core.text import safe_text
 
@@ -117,7 +118,12 @@ def make_plan(
         formula=formula,
         saves=saves,
         disk=disk,
-        notes=(*_notes(config, model, saves), *scan.notes, *advice(scan, items, order, total_steps)),
+        notes=(
+            *_notes(config, model, saves),
+            *remarks(config, model, items),
+            *scan.notes,
+            *advice(scan, items, order, total_steps),
+        ),
         errors=tuple(sorted(errors, key=lambda error: _ORDER.index(error.code))),
     )
 

@@ -1,0 +1,68 @@
+"""What has no effect in a plan is said: a weight, the end of a caption, the size a model was trained at."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trainer_core.config.schema import Config
+from trainer_core.data.dataset import Item, Picture
+from trainer_core.models.sniff import ModelInfo
+from trainer_core.remarks import remarks
+
+V_MODEL = ModelInfo("m.safetensors", Path("m.safetensors"), "safetensors", "sd2", "v", "its metadata")
+
+
+def configured(**tables) -> Config:
+    return Config.model_validate({"schema": 1, **tables})
+
+
+def item(caption: str, name: str = "a.png") -> Item:
+    picture = Picture(path=Path(name), size=(64, 64), caption=caption, caption_from=".txt")
+    return Item(picture=picture, is_class=False, repeats=1)
+
+
+def test_a_prior_weight_without_class_pictures(plan, pictures):
+    alone = {"train_dir": str(pictures("alone/2_sls frog", 2))}
+    (note,) = (note for note in plan(dataset=alone, prior={"weight": 0.5}).notes if "prior" in note)
+    assert note == "prior.weight = 0.5 has no effect: there are no class pictures"
+    assert not any("prior" in note for note in plan(dataset=alone).notes)
+    assert not any("prior" in note for note in plan(prior={"weight": 0.5}).notes)  # with class pictures
+
+
+def test_captions_that_are_cut_are_counted_and_the_first_named(plan, pictures):
+    train = pictures("long/2_sls frog", 3)
+    for number, words in enumerate((75, 76, 200)):
+        (train / "2_sls frog" / f"64x64-{number}.txt").write_text("frog " * words)
+    (note,) = (note for note in plan(dataset={"train_dir": str(train)}).notes if "75 tokens" in note)
+    assert "2 captions (64x64-1.png and others)" in note
+
+
+def test_ten_thousand_captions_take_no_time():
+    items = tuple(
+        item(f"a photo of sls frog number {number} in the grass", f"{number}.png") for number in range(10**4)
+    )
+    started = time.monotonic()
+    assert list(remarks(configured(), None, items)) == []
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("model", "resolution", "is_told"),
+    [
+        (V_MODEL, [512, 512], True),
+        (V_MODEL, [768, 512], True),
+        (V_MODEL, [768, 768], False),
+        (V_MODEL, [704, 832], False),
+        (replace(V_MODEL, prediction="epsilon"), [512, 512], False),
+        (replace(V_MODEL, family="sd1"), [512, 512], False),
+        (replace(V_MODEL, family=None, prediction=None), [512, 512], False),
+        (None, [512, 512], False),
+    ],
+)
+def test_a_model_made_for_larger_pictures(model: ModelInfo | None, resolution: list[int], is_told: bool):
+    told = list(remarks(configured(dataset={"resolution": resolution}), model, (item("sls frog"),)))
+    assert len(told) == is_told
+    if is_told:
+        assert "dataset.resolution = [768, 768]" in told[0]

@@ -1,0 +1,55 @@
+"""Remarks on what a plan leaves without effect: a weight, the end of a caption, a model's own size. No torch."""
+
+from collections.abc import Iterator
+
+from trainer_core.config.schema import Config, Prior
+from trainer_core.data.dataset import Item, Size
+from trainer_core.data.listing import counted
+from trainer_core.models.family import family_named
+from trainer_core.models.sniff import ModelInfo
+from trainer_core.models.tokenizer import MAX_LENGTH, encode
+from trainer_core.text import safe_text
+
+_SMALL = 0.75
+"""A training at less than this share of the pixels that the model was trained at is worth a remark."""
+
+
+def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) -> Iterator[str]:
+    """Yield what has no effect in this plan, or less than it seems."""
+    yield from _on_prior(config, items)
+    yield from _on_captions(items)
+    if model:
+        yield from _on_resolution(model, config.dataset.resolution)
+
+
+def _on_prior(config: Config, items: tuple[Item, ...]) -> Iterator[str]:
+    if config.prior.weight != Prior().weight and not any(item.is_class for item in items):
+        yield f"prior.weight = {config.prior.weight:g} has no effect: there are no class pictures"
+
+
+def _on_captions(items: tuple[Item, ...]) -> Iterator[str]:
+    different = list(dict.fromkeys(item.picture.caption for item in items))
+    nothing = -1  # stands where a caption has ended
+    rows = encode(different, MAX_LENGTH + 1, pad_id=nothing)
+    too_long = {caption for caption, row in zip(different, rows, strict=True) if row[-1] != nothing}
+    cut = dict.fromkeys(item.picture.path for item in items if item.picture.caption in too_long)
+    if cut:
+        first = safe_text(next(iter(cut)).name) + (" and others" if len(cut) > 1 else "")
+        yield (
+            f"longer than the {MAX_LENGTH - 2} tokens that the model reads, the rest is not learned: "
+            f"{counted(len(cut), 'caption')} ({first})"
+        )
+
+
+def _on_resolution(model: ModelInfo, resolution: Size) -> Iterator[str]:
+    """Only where the prediction type tells the size, which is easily overlooked."""
+    if model.family is None or model.prediction is None:
+        return
+    family = family_named(model.family)
+    side, (width, height) = family.resolution(model.prediction), resolution
+    if side > family.resolution("epsilon") and width * height < _SMALL * side * side:
+        yield (
+            f"{safe_text(model.base)} predicts {model.prediction}, as models trained at {side} x {side} do, and "
+            f"dataset.resolution is {width} x {height}: what it draws at {side} x {side} will get "
+            f"worse. dataset.resolution = [{side}, {side}] keeps what the model can do"
+        )
