@@ -32,11 +32,14 @@ _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", 
 
 def other_picture(head: bytes) -> str | None:
     """Name the format of a picture or drawing that is not read, from its first bytes; None if it is none."""
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
-        return "a HEIC or HEIF file"
     if is_markup(head) and b"<svg" in head.lower():
         return "an SVG drawing"
     return next((name for magic, name in _OTHER_PICTURES if head.startswith(magic)), None)
+
+
+def is_heif(head: bytes) -> bool:
+    """Whether the first bytes are those of HEIC or HEIF (ISO/IEC 23008-12), as iPhones write it."""
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
 def is_markup(head: bytes) -> bool:
@@ -52,7 +55,7 @@ def looks_like_picture(head: bytes) -> bool:
 def missing_end(file: BinaryIO, form: str, size: tuple[int, int]) -> str | None:
     """Say what is missing at the end of a picture in Pillow's format `form`, or None if it is whole.
 
-    AVIF needs no check: its decoder refuses a file that is cut off when it is opened.
+    AVIF and HEIF need no check: their decoders refuse a file that is cut off when it is opened.
     """
     length = file.seek(0, os.SEEK_END)
     if form in {"JPEG", "MPO"}:

@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +19,8 @@ from trainer_core.data.buckets import fit as cover
 from trainer_core.data.dataset import Size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "AVIF")
-"""What Pillow may open. EPS and others start programs or have a long history of holes."""
+"""What Pillow may open, besides HEIF where pillow_heif is installed. EPS and others start programs or have a long
+history of holes."""
 
 MAX_PIXELS = 89_478_485
 """Pillow's first limit against decompression bombs: decoded as RGB, some 270 MB for one picture."""
@@ -35,6 +38,7 @@ _SUFFIXES = {
     "BMP": {".bmp"},
     "GIF": {".gif"},
     "AVIF": {".avif"},
+    "HEIF": {".heic", ".heif", ".hif"},
 }
 
 _ORIENTATION_TAG = 0x0112
@@ -60,7 +64,7 @@ class Header:
 
     Attributes:
         size: width and height in pixels after the EXIF orientation is applied.
-        form: its format, whatever the suffix says: one of `FORMATS`.
+        form: its format, whatever the suffix says: one of `FORMATS`, or HEIF.
         alpha: it has transparency, which is laid on white.
         animated: it has several frames, of which the first is used.
         cmyk: it is in printing colours, which are converted.
@@ -163,7 +167,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, Image.Image]]:
 
 def _identify(file: BinaryIO) -> Image.Image:
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=_formats_of(file))
         if image.format == "PNG" and "exif" not in image.info:
             _add_late_exif(image, file)
         return image
@@ -175,11 +179,34 @@ def _identify(file: BinaryIO) -> Image.Image:
         raise BadPictureError(_why_unknown(file)) from None
 
 
+def _formats_of(file: BinaryIO) -> tuple[str, ...]:
+    head = file.read(12)
+    file.seek(0)
+    return (*FORMATS, "HEIF") if headers.is_heif(head) and _can_read_heif() else FORMATS
+
+
+@lru_cache(maxsize=1)
+def _can_read_heif() -> bool:
+    """Teach Pillow to read HEIF, if the optional pillow_heif is there."""
+    try:
+        import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        return False
+    return True
+
+
 def _why_unknown(file: BinaryIO) -> str:
     file.seek(0)
     head = file.read(1024)
     if not head:
         return "is empty (0 bytes). Copy it again, or remove it"
+    if headers.is_heif(head):
+        if _can_read_heif():
+            return "is a HEIC or HEIF file that is cut off or damaged. Copy it again, or remove it"
+        return (
+            "is a HEIC or HEIF file, which is not read. Convert it to PNG or JPEG, or install dbtui[heif],"
+            " or remove it"
+        )
     if other := headers.other_picture(head):
         return f"is {other}, which is not read. Convert it to PNG or JPEG, or remove it"
     if headers.is_markup(head):

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PICTURE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".avif"},
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".avif", ".heic", ".heif", ".hif"},
 )
 
 UNREAD_FORMATS = {
-    ".heic": "HEIC",
-    ".heif": "HEIF",
     ".jxl": "JPEG XL",
     ".jp2": "JPEG 2000",
     ".tif": "TIFF",

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from trainer_core.data import images
 from trainer_core.data.buckets import fit
 from trainer_core.data.images import BadPictureError, load_picture, prepare_picture, probe
 
@@ -228,3 +230,42 @@ def test_prepare_crops_the_centre_and_averages_when_shrinking():
 def test_a_picture_that_changed_since_the_scan_is_not_distorted():
     with pytest.raises(BadPictureError, match="64 x 40 pixels then, 40 x 64 now"):
         prepare_picture(Image.new("RGB", (40, 64)), fit((64, 40), (64, 64)))
+
+
+HEIF_HEAD = b"\0\0\0\x18ftypheic" + bytes(100)
+
+
+@pytest.fixture
+def _looked_for_again():
+    """Forget whether pillow_heif is installed, before and after."""
+    images._can_read_heif.cache_clear()
+    yield
+    images._can_read_heif.cache_clear()
+
+
+@pytest.mark.usefixtures("_looked_for_again")
+def test_without_pillow_heif_a_heic_is_told_how_it_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    (tmp_path / "a.heic").write_bytes(HEIF_HEAD)
+    with pytest.raises(BadPictureError, match=r"HEIC or HEIF file, which is not read.*dbtui\[heif\]"):
+        probe(tmp_path / "a.heic")
+
+
+@pytest.mark.usefixtures("_looked_for_again")
+@pytest.mark.parametrize("name", ["a.heic", "a.HEIF", "a.jpg"])
+def test_with_pillow_heif_a_heic_is_a_picture(tmp_path, encode, scan, name):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    folder = tmp_path / "train" / "1_sls frog"
+    folder.mkdir(parents=True)
+    data = encode("HEIF", image=red_left_of_blue(), exif=exif(6), quality=95)
+    (folder / name).write_bytes(data)
+    header = probe(folder / name)
+    assert (header.form, header.size, header.misnamed) == ("HEIF", (40, 64), name.endswith("jpg"))
+    picture = load_picture(folder / name)
+    assert (picture.mode, picture.size) == ("RGB", (40, 64))
+    assert close_to(picture.getpixel((20, 5)), RED)
+    assert close_to(picture.getpixel((20, 58)), BLUE)
+    assert [each.size for each in scan(tmp_path / "train", deep=True).train[0].pictures] == [(40, 64)]
+    (folder / name).write_bytes(data[:-20])
+    with pytest.raises(BadPictureError, match="cut off or damaged"):
+        probe(folder / name)
