@@ -13,6 +13,7 @@ from trainer_core.data.listing import counted
 from trainer_core.models.preflight import is_pickled
 from trainer_core.models.sizes import ModelSize, model_size
 from trainer_core.models.sniff import ModelInfo
+from trainer_core.on_disk import MAX_NAME_BYTES, exists, is_folder, is_utf8
 from trainer_core.saves import Saves
 from trainer_core.text import safe_text
 
@@ -114,7 +115,7 @@ def disk_need(
 def existing_folder(path: Path) -> Path:
     """Return `path`, or the nearest folder above it that exists."""
     path = path.absolute()
-    while not os.path.isdir(path) and path != path.parent:  # noqa: PTH112 - never raises, as Path.is_dir may
+    while not is_folder(path) and path != path.parent:
         path = path.parent
     return path
 
@@ -197,9 +198,15 @@ def _not_writable(config: Config, runs_dir: Path) -> list[str]:
 def why_not_writable(folder: Path) -> str | None:
     """Return why nothing can be written into `folder`, which need not exist yet; None if something can."""
     path = folder.absolute()
-    while not os.path.lexists(path) and path != path.parent:
+    if not is_utf8(path):
+        return f"{safe_text(path)} is not a UTF-8 name, and models cannot be saved below such a folder"
+    if any(len(part.encode()) > MAX_NAME_BYTES for part in path.parts):
+        return (
+            f"{safe_text(path, 80)} has a name of more than {MAX_NAME_BYTES} bytes in it, which no folder can have"
+        )
+    while not exists(path) and path != path.parent:
         path = path.parent
-    if not os.path.isdir(path):  # noqa: PTH112 - never raises, as Path.is_dir may
+    if not is_folder(path):
         return f"{safe_text(path)} is not a folder, so nothing can be written there"
     if os.access(path, os.W_OK | os.X_OK):
         return None

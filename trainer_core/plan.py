@@ -18,6 +18,7 @@ from trainer_core.disk import DiskNeed, disk_need
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.preflight import check_model
 from trainer_core.models.sniff import ModelInfo
+from trainer_core.on_disk import exists, is_folder
 from trainer_core.remarks import remarks
 from trainer_core.saves import Saves, planned_saves
 from trainer_core.text import safe_text
@@ -175,7 +176,7 @@ def _each_pass(order: TrainingOrder) -> str:
 
 def _notes(config: Config, model: ModelInfo | None, saves: Saves) -> list[str]:
     notes = []
-    if config.save.output_dir and (target := Path(config.save.output_dir) / saves.final).exists():
+    if config.save.output_dir and exists(target := Path(config.save.output_dir) / saves.final):
         notes.append(
             f"{safe_text(target)} exists already and will be replaced; save.output_name gives another name"
         )
@@ -195,6 +196,6 @@ def _notes(config: Config, model: ModelInfo | None, saves: Saves) -> list[str]:
 
 
 def _present(run_dir: Path | None) -> int:
-    if run_dir is None or not run_dir.is_dir():
+    if run_dir is None or not is_folder(run_dir):
         return 0
     return sum(file.stat().st_size for file in run_dir.rglob("*") if file.is_file() and not file.is_symlink())

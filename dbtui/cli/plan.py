@@ -59,13 +59,14 @@ def plan(
 
 def _with_name(made: "Plan", runs_dir: Path, name: str | None) -> "Plan":
     """Add what is wrong with the run's name, if one was given; it comes first, as other command line problems."""
+    from trainer_core.on_disk import exists
     from trainer_core.run.names import check_run_name
 
     if name is None:
         return made
     try:
         check_run_name(name)
-        if (runs_dir / name).exists():
+        if exists(runs_dir / name):
             text = f"there is a run named {name} in {safe_text(runs_dir)} already: choose another --name"
             raise UserError(text, ExitCode.CONFIG)
     except UserError as error:

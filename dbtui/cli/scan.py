@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.on_disk import is_utf8
+from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
     from trainer_core.config.schema import Dataset
@@ -20,7 +22,7 @@ def scan(
         Path | None, typer.Option("--reg", metavar="DIR", help='Class pictures, in folders "<repeats>_<class>".')
     ] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Decode every picture; what is known to be good is remembered.")
+        bool, typer.Option("--deep", help="Decode every picture; the verdict is remembered by its content.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     resolution: Annotated[
@@ -54,6 +56,11 @@ def _dataset(folder: Path, reg: Path | None, resolution: str, buckets: bool, ext
 
     from trainer_core.config.schema import Bucket, Dataset
 
+    named = {"DIR": folder, "--reg": reg}
+    if wrong := [f"{option} {safe_text(path)}" for option, path in named.items() if path and not is_utf8(path)]:
+        raise UserError(
+            [f"{name} is not UTF-8, so no run could name it; rename it" for name in wrong], ExitCode.CONFIG
+        )
     sides = resolution.lower().replace("x", ",").split(",")
     try:
         width, height = (int(side) for side in (sides * 2 if len(sides) == 1 else sides))

@@ -12,8 +12,8 @@ from trainer_core.config.schema import Dataset
 from trainer_core.data.balance import ClassBalance, balance_report, match_class_items
 from trainer_core.data.buckets import assign_bucket, bucket_table
 from trainer_core.data.dataset import Fault, Picture, PictureFolder, Scan
-from trainer_core.data.folders import as_path
 from trainer_core.data.listing import counted
+from trainer_core.on_disk import from_home
 from trainer_core.text import safe_text
 
 _BAR_CELLS = 32
@@ -166,7 +166,7 @@ def _signed(sign: str, title: str, style: str, lines: list[str]) -> Group:
 def _short(text: str, dataset: Dataset) -> str:
     """Cut the folders that the person named off the front of a path, if something is left."""
     for parent in filter(None, (dataset.train_dir, dataset.reg_dir)):
-        prefix = f"{as_path(parent)}/"
+        prefix = f"{from_home(parent)}/"
         if text.startswith(prefix):
             return text.removeprefix(prefix)
     return text

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from trainer_core.errors import ExitCode, UserError
+
 
 def token(
     words: Annotated[list[str], typer.Argument(help="Words to try as the identifier.", show_default=False)],
@@ -13,7 +15,13 @@ def token(
     """Show how CLIP splits words, and whether each serves as an identifier."""
     from dbtui.cli.output import print_json
     from trainer_core.models.identifier import judge, rare_words
+    from trainer_core.on_disk import is_utf8
+    from trainer_core.text import safe_text
 
+    if problems := [
+        f'"{safe_text(word)}" is not UTF-8 text; type the word again' for word in words if not is_utf8(word)
+    ]:
+        raise UserError(problems, ExitCode.CONFIG)
     reports = [judge(word) for word in words]
     suggestions = rare_words()
     if as_json:

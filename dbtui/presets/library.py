@@ -11,6 +11,7 @@ from typing import Literal
 from trainer_core.config.chain import PRESET_NAME
 from trainer_core.config.toml_file import read_text
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.on_disk import is_absent, is_folder, why_closed
 from trainer_core.text import safe_text
 
 SUFFIX = ".toml"
@@ -68,13 +69,15 @@ def yours() -> tuple[list[PresetFile], list[str]]:
     taken = {preset.name for preset in shipped()}
     folder = user_folder()
     used, remarks = [], []
+    if not is_absent(folder) and (closed := why_closed(folder)):
+        remarks.append(f"{safe_text(folder)}: your own presets are left out: the folder {closed}")
     for preset in sorted(_presets_in(folder, "yours"), key=lambda preset: _natural(preset.name)):
         shown = safe_text(preset.path)
         if preset.name in taken:
             remarks.append(f"{shown} is left out: dbtui ships a preset of that name; rename the file")
         elif not PRESET_NAME.fullmatch(preset.name):
             remarks.append(f"{shown} is left out: a preset's name is 1 to 64 letters, digits, dots, _ or -")
-        elif not preset.path.resolve().is_relative_to(folder.resolve()):
+        elif not Path(os.path.realpath(preset.path)).is_relative_to(os.path.realpath(folder)):
             remarks.append(f"{shown} is left out: it is a link out of the folder; copy the file instead")
         else:
             used.append(preset)
@@ -112,7 +115,7 @@ def open_preset(name_or_file: str) -> PresetFile:
 
 
 def _presets_in(folder: Path, origin: Literal["shipped", "yours"]) -> Iterator[PresetFile]:
-    if folder.is_dir():
+    if is_folder(folder):
         for path in folder.glob(f"*{SUFFIX}"):
             yield PresetFile(path.name.removesuffix(SUFFIX), path, origin)
 

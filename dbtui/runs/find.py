@@ -8,6 +8,7 @@ from typing import Literal
 from dbtui.dashboard.facts import read_facts
 from dbtui.dashboard.state import Event, RunState, fold
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.on_disk import is_file
 from trainer_core.run.directory import RunDirectory, open_run
 from trainer_core.run.lines import decode_line
 from trainer_core.run.lock import is_alive
@@ -38,7 +39,7 @@ def find_runs(runs_dir: Path) -> list[RunDirectory]:
         entries = [entry for entry in runs_dir.iterdir() if is_run_name(entry.name)]
     except OSError:
         return []
-    runs = [RunDirectory(entry.absolute()) for entry in entries if (entry / "run.toml").is_file()]
+    runs = [RunDirectory(entry.absolute()) for entry in entries if is_file(entry / "run.toml")]
     return sorted(runs, key=lambda run: run.run_toml.stat().st_mtime, reverse=True)
 
 
@@ -64,9 +65,9 @@ def choose_run(runs_dir: Path, wanted: str | None) -> RunDirectory:
         if not runs:
             raise UserError(f"there are no runs in {safe_text(runs_dir)}", ExitCode.CONFIG)
         return next((run for run in runs if is_alive(run)), runs[0])
-    if is_run_name(wanted) and (runs_dir / wanted / "run.toml").is_file():
+    if is_run_name(wanted) and is_file(runs_dir / wanted / "run.toml"):
         return RunDirectory((runs_dir / wanted).absolute())
-    if (Path(wanted) / "run.toml").is_file() or "/" in wanted:
+    if is_file(Path(wanted) / "run.toml") or "/" in wanted:
         return open_run(Path(wanted))
     known = ", ".join(run.name for run in find_runs(runs_dir)[:8])
     hint = f"; there are {known}" if known else ""

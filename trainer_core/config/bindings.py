@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,8 @@ def _bind_pictures(tables: dict[str, Any], given: dict[str, str]) -> None:
 
 def _refuse_repeats_folders(folder: str) -> None:
     """Refuse a folder whose subfolders name identifier and class themselves: one of the two would be ignored."""
-    if not os.path.isdir(folder):  # noqa: PTH112 - what is missing or unreadable is told by the scan
-        return
-    with os.scandir(folder) as entries:
+    named: list[str] = []
+    with suppress(OSError), os.scandir(folder) as entries:  # what is missing or unreadable is told by the scan
         named = sorted(entry.name for entry in entries if entry.is_dir() and _REPEATS_FOLDER.match(entry.name))
     if named:
         raise _error(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from trainer_core.config.declare import PathKind
 from trainer_core.config.rules import MODEL_SUFFIXES
+from trainer_core.on_disk import is_absent, is_utf8
+from trainer_core.text import safe_text
 
 _HUB_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
@@ -24,8 +26,6 @@ def resolve(value: str, kind: PathKind, folder: Path) -> str:
     Raises:
         PathError: it is no path of this machine.
     """
-    if not value.isprintable() and any(0xD800 <= ord(character) <= 0xDFFF for character in value):
-        raise PathError("is not UTF-8, so no configuration can hold it; rename it")
     path = Path(value)
     if value.startswith("~"):
         try:
@@ -33,19 +33,15 @@ def resolve(value: str, kind: PathKind, folder: Path) -> str:
         except RuntimeError:
             raise PathError("begins with ~, and that home folder is not known; write the whole path") from None
     path = folder / path
-    if kind == "model" and _is_hub_id(value) and not _exists(path):
+    if kind == "model" and _is_hub_id(value) and is_absent(path):
         return value
-    if _VARIABLE.search(value) and not _exists(path):
+    if not is_utf8(path):
+        where = f"begins in {safe_text(folder)}, which" if is_utf8(value) else ""
+        raise PathError(f"{where} is not UTF-8, so no configuration can hold it; rename it".lstrip())
+    if _VARIABLE.search(value) and is_absent(path):
         raise PathError("names an environment variable; they are not expanded, so write the path itself")
     return os.path.normpath(path.absolute())
 
 
 def _is_hub_id(value: str) -> bool:
     return _HUB_ID.fullmatch(value) is not None and not value.endswith(MODEL_SUFFIXES)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False

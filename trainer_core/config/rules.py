@@ -1,10 +1,10 @@
 """Rules between settings that no single declaration can state."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from trainer_core.config.problems import Problems
 from trainer_core.config.schema import Config
+from trainer_core.on_disk import is_absent
 from trainer_core.text import safe_text
 
 MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".bin")
@@ -20,7 +20,7 @@ def report_broken_rules(config: Config, source: str, problems: Problems) -> None
 
 def is_local_model(name: str) -> bool:
     """Whether `name` means a file or folder rather than a Hub id such as owner/name."""
-    return name.endswith(MODEL_SUFFIXES) or name.startswith((".", "/", "~")) or Path(name).exists()
+    return name.endswith(MODEL_SUFFIXES) or name.startswith((".", "/", "~")) or not is_absent(name)
 
 
 def unused_class_prompts(config: Config) -> Iterator[str]:

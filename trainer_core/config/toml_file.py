@@ -32,7 +32,7 @@ def read_text(path: Path) -> str:
         raise _error(shown, "does not exist") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _error(shown, f"cannot be read ({safe_text(reason)})") from None
+        raise _error(shown, f"cannot be read ({safe_text(reason)}); check the path and its permissions") from None
     if len(content) > LARGEST_FILE:
         raise _too_large(shown)
     return _decode(content, shown)

@@ -1,4 +1,4 @@
-"""The deep check: every picture decoded once, and remembered for as long as the file stays the same."""
+"""The deep check: every picture decoded once, and remembered by its content, wherever a copy of it lies."""
 
 import json
 import os
@@ -6,15 +6,14 @@ from pathlib import Path
 
 import PIL
 
+from trainer_core.data.duplicates import digest_of
 from trainer_core.data.images import BadPictureError, load_picture
+from trainer_core.on_disk import is_file
 
 CACHE_VARIABLE = "DBTUI_CACHE_DIR"
 
 _MAX_BYTES = 32 * 1024 * 1024
-"""Some 200,000 pictures. A larger memory is started anew instead of being searched for what is stale."""
-
-Key = tuple[str, int, int]
-"""Absolute path, size in bytes, modification time in ns."""
+"""Some 250,000 pictures. A larger memory is started anew instead of being searched for what is stale."""
 
 
 def cache_folder() -> Path:
@@ -35,25 +34,29 @@ class DecodedStore:
     def __init__(self, folder: Path) -> None:
         self._file = folder / "decoded.jsonl"
         self._known = _read(self._file)
-        self._new: dict[Key, str] = {}
+        self._new: dict[str, str] = {}
 
     def problem(self, path: Path) -> str | None:
-        """Decode the picture unless it is known; return what is wrong with it, or None. Safe in threads."""
-        key = _key(path)
-        if key is None:
-            return _decode(path)
-        if key not in self._known and key not in self._new:
-            self._new[key] = _decode(path) or ""
-        return self._new.get(key, self._known.get(key)) or None
+        """Decode the picture unless its content is known; return what is wrong with it. Safe in threads."""
+        content = _content_of(path)
+        known = self._new.get(content, self._known.get(content))
+        if known is not None:
+            return known or None
+        problem = _decode(path)
+        if content and content == _content_of(path):  # else it was changed, or could not be read, meanwhile
+            self._new[content] = problem or ""
+        return problem
 
     def save(self) -> None:
         """Append what is new to the file."""
-        lines = [json.dumps({"of": _checked_by(), "key": key, "problem": text}) for key, text in self._new.items()]
+        lines = [
+            json.dumps({"of": _checked_by(), "sha256": key, "problem": text}) for key, text in self._new.items()
+        ]
         if not lines:
             return
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            grown = self._file.exists() and self._file.stat().st_size > _MAX_BYTES
+            grown = is_file(self._file) and self._file.stat().st_size > _MAX_BYTES
             with self._file.open("w" if grown else "a", encoding="ascii") as file:
                 file.write("\n".join(lines) + "\n")
         except OSError:
@@ -70,31 +73,28 @@ def _decode(path: Path) -> str | None:
     return None
 
 
-def _key(path: Path) -> Key | None:
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return str(path.absolute()), about.st_size, about.st_mtime_ns
+def _content_of(path: Path) -> str:
+    """Return the SHA-256 of the file in hexadecimal; empty if it cannot be read. Far cheaper than decoding."""
+    digest = digest_of(path)
+    return "" if digest is None else digest.hex()
 
 
 def _checked_by() -> str:
     """What a verdict depends on besides the file: another Pillow may decode differently."""
-    return f"1 {PIL.__version__}"
+    return f"2 {PIL.__version__}"
 
 
-def _read(file: Path) -> dict[Key, str]:
+def _read(file: Path) -> dict[str, str]:
     try:
         lines = file.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return {}
-    known: dict[Key, str] = {}
+    known: dict[str, str] = {}
     for line in lines:
         try:
             entry = json.loads(line)
             if entry["of"] == _checked_by():
-                path, size, modified = entry["key"]
-                known[str(path), int(size), int(modified)] = str(entry["problem"])
+                known[str(entry["sha256"])] = str(entry["problem"])
         except (ValueError, KeyError, TypeError):  # a torn or foreign line
             continue
     return known

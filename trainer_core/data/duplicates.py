@@ -7,6 +7,8 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
 
+from trainer_core.on_disk import is_file
+
 
 def find_copies(paths: Iterable[Path], pool: Executor) -> list[Path]:
     """List the files whose content occurs earlier in `paths`. Only files of equal length are read.
@@ -20,7 +22,7 @@ def find_copies(paths: Iterable[Path], pool: Executor) -> list[Path]:
     candidates = [path for group in by_length.values() if len(group) > 1 for path in group]
     seen: set[bytes] = set()
     copies = []
-    for path, digest in zip(candidates, pool.map(_digest, candidates), strict=True):
+    for path, digest in zip(candidates, pool.map(digest_of, candidates), strict=True):
         if digest is None:
             continue
         if digest in seen:
@@ -29,7 +31,10 @@ def find_copies(paths: Iterable[Path], pool: Executor) -> list[Path]:
     return copies
 
 
-def _digest(path: Path) -> bytes | None:
+def digest_of(path: Path) -> bytes | None:
+    """Return the SHA-256 of a file's content; None if it cannot be read, or is no regular file."""
+    if not is_file(path):  # a pipe would wait for ever
+        return None
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from trainer_core.on_disk import is_utf8
+
 Kind = Literal["train", "class"]
 
 MAX_REPEATS = 10_000
@@ -38,6 +40,11 @@ def parse_folder_name(name: str, kind: Kind) -> FolderName | WrongName:
     prompt = " ".join(words.split())
     if not underscore or repeats is None:
         return _no_count(name.strip(), kind)
+    if not is_utf8(prompt):
+        text = (
+            f'the name is not UTF-8 text, so it cannot be a prompt. Rename it to, for example, "{EXAMPLES[kind]}"'
+        )
+        return WrongName(text=text, attempt=True)
     if not prompt:
         text = f'no words follow the repeat count. Rename it to, for example, "{EXAMPLES[kind]}"'
         return WrongName(text=text, attempt=True)

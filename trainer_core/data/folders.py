@@ -9,6 +9,9 @@ from trainer_core.config.schema import Concept, Dataset
 from trainer_core.data.dataset import Fault
 from trainer_core.data.folder_names import EXAMPLES, FolderName, Kind, WrongName, parse_folder_name, split_prompt
 from trainer_core.data.listing import Listing, counted, list_folder, name_some, remark
+from trainer_core.on_disk import from_home
+
+RELATIVE_PATHS = "a relative one starts at the current folder, in a run file at that file's folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +41,19 @@ class Sources:
 
 
 def find_sources(dataset: Dataset, concepts: Sequence[Concept]) -> Sources:
-    """Find the folders. Relative paths start at the current directory; `~` is the home folder."""
+    """Find the folders. Relative paths start at the current folder (those of a run file are absolute by now)."""
     found = Sources()
     if dataset.train_dir is None and not any(concept.instance_dir for concept in concepts):
         text = "is not set. Name the folder of training pictures there, or in a [[concept]] as instance_dir"
         found.fault(Path("dataset.train_dir"), text)
     if dataset.train_dir is not None:
-        _add_layout(as_path(dataset.train_dir), "train", found)
+        _add_layout(from_home(dataset.train_dir), "train", found)
     if dataset.reg_dir is not None:
-        _add_layout(as_path(dataset.reg_dir), "class", found)
+        _add_layout(from_home(dataset.reg_dir), "class", found)
     for number, concept in enumerate(concepts, start=1):
         _add_concept(number, concept, found)
     _check_twice(found)
     return found
-
-
-def as_path(named: str) -> Path:
-    """The folder that a setting names; an unknown `~user` stays as it is and so does not exist."""
-    return Path(os.path.expanduser(named))  # noqa: PTH111 - Path.expanduser raises there
 
 
 def look_into(folder: Path, found: Sources) -> Listing | None:
@@ -63,7 +61,7 @@ def look_into(folder: Path, found: Sources) -> Listing | None:
     try:
         return list_folder(folder)
     except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
-        found.fault(folder, "does not exist. Check the path (relative ones start at the current directory)")
+        found.fault(folder, f"does not exist. Check the path ({RELATIVE_PATHS})")
     except NotADirectoryError:
         found.fault(folder, "is a file, not a folder. Name the folder that it lies in")
     except OSError as error:
@@ -181,7 +179,7 @@ def _add_concept(number: int, concept: Concept, found: Sources) -> None:
 
 def _add_named(folder: str, kind: Kind, concept: Concept, class_name: str, prompt: str, found: Sources) -> None:
     source = Source(
-        path=as_path(folder),
+        path=from_home(folder),
         kind=kind,
         repeats=concept.repeats if kind == "train" else 1,
         identifier=concept.identifier if kind == "train" else None,

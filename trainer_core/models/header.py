@@ -65,8 +65,9 @@ def read_header(path: Path) -> Header:
             _check_length(path, start, length, size)
             raw = file.read(length)
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{safe_text(path)}: cannot be read: {safe_text(reason)}", ExitCode.MODEL) from error
+        reason = safe_text(error.strerror or error)
+        text = f"{safe_text(path)}: cannot be read: {reason}; check the path and its permissions"
+        raise UserError(text, ExitCode.MODEL) from error
     entries = _parse(path, raw)
     metadata = _metadata(path, entries.pop("__metadata__", {}))
     if len(entries) > MAX_TENSORS:

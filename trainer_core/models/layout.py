@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.header import Header
+from trainer_core.on_disk import is_file, is_folder, why_closed
 from trainer_core.text import safe_text
 
 SINGLE_FILE_PREFIXES = {
@@ -101,26 +102,41 @@ PIPELINES = {"StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"}
 
 def read_folder(path: Path) -> DiffusersFolder:
     """Return the parts of the Diffusers folder `path`; a UserError that says everything that is wrong with it."""
-    index = read_json(path / "model_index.json") if (path / "model_index.json").is_file() else {}
-    if not index and not (path / "unet").is_dir():
+    if closed := why_closed(path):
+        raise _error(path, closed)
+    index = read_json(path / "model_index.json") if is_file(path / "model_index.json") else {}
+    if not index and not is_folder(path / "unet"):
         raise _error(path, "this folder is no Diffusers model (it has no model_index.json and no unet/)")
     _check_pipeline(path, index)
     problems, weights, configs = [], {}, {}
     for component in WEIGHT_STEMS:
         config = path / component / "config.json"
         files = component_files(path / component, component)
-        if not config.is_file() or not files:
-            missing = "config.json" if not config.is_file() else "weights (.safetensors)"
+        if is_folder(path / component) and (closed := why_closed(path / component)):
+            problems.append(f"{safe_text(path / component)}: {closed}")
+            continue
+        if not is_file(config) or not files:
+            missing = "config.json" if not is_file(config) else "weights (.safetensors)"
             problems.append(f"{safe_text(path / component)}: {missing} is missing; download the model again")
             continue
         configs[component], weights[component] = read_json(config), files
     if problems:
         raise UserError(problems, ExitCode.MODEL)
     scheduler = path / "scheduler" / "scheduler_config.json"
-    if scheduler.is_file():
+    if is_file(scheduler):
         configs["scheduler"] = read_json(scheduler)
     configs["index"] = index
     return DiffusersFolder(path, _folder_family(path, configs["unet"]), configs, weights)
+
+
+def target_path(target_stem: Path, form: str) -> Path:
+    """Return the file or folder that a model of this form is written to."""
+    return target_stem if form == "diffusers" else target_stem.with_name(f"{target_stem.name}.{form}")
+
+
+def yaml_path(file: Path) -> Path:
+    """Return the path of the `.yaml` that tells of a model in a single file."""
+    return file.with_suffix(".yaml")
 
 
 def _check_pipeline(path: Path, index: dict[str, Any]) -> None:
@@ -147,12 +163,12 @@ def _folder_family(path: Path, unet: dict[str, Any]) -> Literal["sd1", "sd2"]:
 def component_files(folder: Path, component: str) -> list[Path]:
     """Return the files with a component's weights: safetensors (plain, sharded, a variant) before pickles."""
     stem, pickle_stem = WEIGHT_STEMS[component], PICKLE_STEMS[component]
-    if (plain := folder / f"{stem}.safetensors").is_file():
+    if is_file(plain := folder / f"{stem}.safetensors"):
         return [plain]
     shards = sorted(folder.glob(f"{stem}-[0-9]*-of-[0-9]*.safetensors"))
     variants = [folder / f"{stem}.{variant}.safetensors" for variant in ("fp16", "bf16", "non_ema")]
     pickles = [folder / f"{pickle_stem}{variant}.bin" for variant in ("", ".fp16")]
-    return shards or [file for file in [*variants, *pickles] if file.is_file()][:1]
+    return shards or [file for file in [*variants, *pickles] if is_file(file)][:1]
 
 
 def read_json(path: Path) -> dict[str, Any]:

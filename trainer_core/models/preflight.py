@@ -9,7 +9,8 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.header import read_header
 from trainer_core.models.layout import SINGLE_FILE_PREFIXES, component_files
 from trainer_core.models.pickles import check_torch
-from trainer_core.models.sniff import CKPT_SUFFIXES, HUB_ID, ModelInfo, sniff
+from trainer_core.models.sniff import ModelInfo, is_hub_id, sniff
+from trainer_core.on_disk import from_home, is_file, is_folder, why_closed, why_not_there
 from trainer_core.text import safe_text
 
 
@@ -45,20 +46,22 @@ def _check_pickles(info: ModelInfo) -> None:
 def _check_vae(settings: ModelSettings, info: ModelInfo | None) -> None:
     if settings.vae is None:
         if info and info.format == "safetensors" and "vae" not in info.dtypes:
-            text = "it holds no VAE; name one with model.vae, or use the full model file"
+            text = "it holds no VAE; name one (model.vae; --vae of dbtui convert), or use the full model file"
             raise UserError(f"{safe_text(info.base)}: {text}", ExitCode.MODEL)
         return
-    path = Path(settings.vae).expanduser()
-    if path.is_dir():
+    path = from_home(settings.vae)
+    if is_folder(path):
+        if closed := why_closed(path):
+            raise _vae_error(path, closed)
         files = component_files(path / "vae", "vae") or component_files(path, "vae")
         if not files:
             raise _vae_error(path, "this folder holds no VAE (no vae/diffusion_pytorch_model.safetensors)")
-    elif path.is_file():
+    elif is_file(path):
         files = [path]
-    elif HUB_ID.fullmatch(settings.vae) and path.suffix not in {".safetensors", *CKPT_SUFFIXES}:
+    elif is_hub_id(settings.vae):
         return
     else:
-        raise _vae_error(path, "there is no such file or folder; check the path of the VAE")
+        raise _vae_error(path, why_not_there(path))
     for file in files:
         if file.suffix == ".safetensors":
             read_header(file)

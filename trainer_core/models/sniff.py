@@ -14,6 +14,7 @@ from typing import Literal
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models import layout
 from trainer_core.models.header import Header, read_floats, read_header
+from trainer_core.on_disk import from_home, is_absent, is_file, is_folder, why_not_there
 from trainer_core.text import safe_text
 
 Format = Literal["safetensors", "ckpt", "diffusers"]
@@ -66,16 +67,22 @@ def sniff(base: str, *, family: str = "auto", prediction: str = "auto") -> Model
 
     Raises a UserError (exit code 4) that names the file and says what it is, if training cannot start from it.
     """
-    path = Path(base).expanduser()
-    if path.is_dir():
+    path = from_home(base)
+    if is_folder(path):
         info = _sniff_folder(base, path)
-    elif path.is_file():
+    elif is_file(path):
         info = _sniff_file(base, path)
-    elif HUB_ID.fullmatch(base) and path.suffix not in {".safetensors", *CKPT_SUFFIXES} and not path.exists():
+    elif is_hub_id(base):
         info = ModelInfo(base, None, "diffusers", None, None, "")
     else:
-        raise _model_error(path, "there is no such file or folder; check the path")
+        raise _model_error(path, why_not_there(path))
     return overrule(info, family, prediction)
+
+
+def is_hub_id(named: str) -> bool:
+    """Whether `named` can only be meant as a model of the Hub: written like one, and nothing lies there."""
+    suffixes = {".safetensors", *CKPT_SUFFIXES}
+    return HUB_ID.fullmatch(named) is not None and Path(named).suffix not in suffixes and is_absent(named)
 
 
 def overrule(info: ModelInfo, family: str, prediction: str) -> ModelInfo:
@@ -83,8 +90,7 @@ def overrule(info: ModelInfo, family: str, prediction: str) -> ModelInfo:
     if family in {"sd1", "sd2"} and family != info.family:
         if info.family is not None:
             raise UserError(
-                f"model.family = {family!r}, but {safe_text(info.base)} is of the family {info.family!r}; "
-                "leave model.family out",
+                f"{safe_text(info.base)} is of the family {info.family!r}, not {family!r}; leave the family out",
                 ExitCode.MODEL,
             )
         info = replace(info, family="sd1" if family == "sd1" else "sd2")
@@ -154,9 +160,9 @@ def _single_file_prediction(header: Header, family: FamilyName, yaml: str) -> tu
 
 
 def _yaml_beside(path: Path) -> str:
-    yaml = path.with_suffix(".yaml")
+    yaml = layout.yaml_path(path)
     try:
-        return yaml.read_text(encoding="utf-8", errors="replace")[:65536] if yaml.is_file() else ""
+        return yaml.read_text(encoding="utf-8", errors="replace")[:65536] if is_file(yaml) else ""
     except OSError:
         return ""
 

@@ -8,25 +8,26 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.ckpt import as_safetensors
 from trainer_core.models.layout import component_files
 from trainer_core.models.slots import Slots, vae_source
-from trainer_core.models.sniff import CKPT_SUFFIXES, HUB_ID
+from trainer_core.models.sniff import is_hub_id
+from trainer_core.on_disk import from_home, is_file, is_folder, why_not_there
 from trainer_core.text import safe_text
 
 
 def find_vae(vae: str, progress: Callable[[str], None], stack: ExitStack) -> Slots:
     """Return where the tensors of `model.vae` lie; what is made on the way lives as long as `stack`."""
-    path = Path(vae).expanduser()
-    if not path.exists() and HUB_ID.fullmatch(vae) and path.suffix not in {".safetensors", *CKPT_SUFFIXES}:
+    path = from_home(vae)
+    if is_hub_id(vae):
         from trainer_core.models.hub import fetch_vae
 
         path = fetch_vae(vae, progress)
-    if path.is_dir():
+    if is_folder(path):
         files = component_files(path / "vae", "vae") or component_files(path, "vae")
         if not files:
             raise _error(path, "this folder holds no VAE (no vae/diffusion_pytorch_model.safetensors)")
-    elif path.is_file():
+    elif is_file(path):
         files = [path]
     else:
-        raise _error(path, "there is no such file or folder; check the path of the VAE")
+        raise _error(path, why_not_there(path))
     slots = vae_source([as_safetensors(file, stack) for file in files])
     if not slots:
         raise _error(path, "it holds no VAE; name another file or folder")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.on_disk import is_absent, is_file, is_folder, why_not_there
 from trainer_core.run.atomic import write_text
 from trainer_core.run.names import check_run_name, next_free_name
 from trainer_core.text import safe_text
@@ -79,8 +80,9 @@ class RunDirectory:
 def open_run(path: Path) -> RunDirectory:
     """Return the run at `path`, or raise UserError(CONFIG) if no run lies there."""
     run = RunDirectory(path.absolute())
-    if not run.run_toml.is_file():
-        raise UserError(f"{safe_text(path)} is not a run: it holds no run.toml", ExitCode.CONFIG)
+    if not is_file(run.run_toml):
+        why = "it holds no run.toml" if is_absent(run.run_toml) else f"its run.toml {why_not_there(run.run_toml)}"
+        raise UserError(f"{safe_text(path)} is not a run: {why}", ExitCode.CONFIG)
     return run
 
 
@@ -122,7 +124,7 @@ def shared_cache(runs_dir: Path) -> Path:
 
 
 def _taken(run: RunDirectory, runs_dir: Path) -> UserError:
-    if runs_dir.exists() and not runs_dir.is_dir():
+    if not is_absent(runs_dir) and not is_folder(runs_dir):
         text = f"{safe_text(runs_dir)} is not a folder, so no run can be made in it: name another with --runs-dir"
         return UserError(text, ExitCode.DISK)
     text = (

@@ -64,17 +64,43 @@ def test_a_folder_without_usable_pictures_is_a_fault_even_when_bad_ones_are_skip
         raise_for_faults(scan(tmp_path / "train"), "skip")
 
 
-def test_verdicts_of_decoding_are_remembered_by_content(tmp_path, save_pictures, scan, monkeypatch):
-    folder = save_pictures(tmp_path / "t" / "1_sls frog", 3)
+def test_verdicts_of_decoding_are_remembered_by_content(tmp_path, encode, scan, monkeypatch):
+    folder = tmp_path / "t" / "1_sls frog"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        Image.new("L", (64, 48), number).save(folder / f"{number}.bmp")
     calls: list[Path] = []
     monkeypatch.setattr(decoded, "load_picture", lambda path: calls.append(path))
     scan(tmp_path / "t", deep=True)
-    assert len(calls) == 3
+    assert sorted(path.name for path in calls) == ["0.bmp", "1.bmp", "2.bmp"]
+    os.utime(folder / "1.bmp", ns=(1, 1))
+    folder.rename(tmp_path / "t" / "1_cpc frog")
     scan(tmp_path / "t", deep=True)
-    assert len(calls) == 3
-    os.utime(folder / "1.jpg", ns=(1, 1))
+    assert len(calls) == 3, "touched and moved, and the same pictures still"
+    changed = tmp_path / "t" / "1_cpc frog" / "1.bmp"
+    about = changed.stat()
+    Image.new("L", (64, 48), 9).save(changed)
+    os.utime(changed, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert changed.stat().st_size == about.st_size
     scan(tmp_path / "t", deep=True)
-    assert [path.name for path in calls[3:]] == ["1.jpg"]
+    assert calls[3:] == [changed], "another picture of the same name, size and time"
+
+
+def test_a_picture_that_cannot_be_read_while_it_is_decoded_leaves_no_verdict(
+    tmp_path, save_pictures, scan, monkeypatch
+):
+    picture = save_pictures(tmp_path / "t" / "1_sls frog", 1) / "0.jpg"
+    content = picture.read_bytes()
+
+    def vanish(path: Path) -> None:
+        path.unlink()
+        raise BadPictureError("cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoded, "load_picture", vanish)
+        assert len(scan(tmp_path / "t", deep=True).bad_images) == 1
+    picture.write_bytes(content)
+    assert scan(tmp_path / "t", deep=True).bad_images == ()
 
 
 def test_a_bad_verdict_is_remembered_too(bad_folder, scan):

@@ -11,6 +11,8 @@ import pytest
 from dbtui.cli.app import run
 from trainer_core.data.scan import scan_dataset
 
+NOT_UTF8 = os.fsdecode(b"\xff")
+
 
 @pytest.fixture
 def data(tmp_path, save_pictures):
@@ -81,10 +83,11 @@ def test_json_says_everything(data, capsys):
     assert report["buckets"] == [{"size": [512, 512], "pictures": 63}]
 
 
-@pytest.mark.parametrize("name", ["\x1b]0;pwned\x07", "[bold]x[/nope]", "a\nb", os.fsdecode(b"\xff"), "\u202egpj"])
+@pytest.mark.parametrize("name", ["\x1b]0;pwned\x07", "[bold]x[/nope]", "a\nb", NOT_UTF8, "\u202egpj"])
 def test_hostile_names_and_captions_are_shown_escaped(tmp_path, encode, capsys, name):
     name = name.replace("/", "\u2215")
-    for number, folder in enumerate((f"1_sls {name}", f"2 {name}")):
+    folders = ("1_sls frog" if name == NOT_UTF8 else f"1_sls {name}", f"2 {name}")
+    for number, folder in enumerate(folders):
         path = tmp_path / folder
         path.mkdir()
         (path / f"{name}{number}.jpg").write_bytes(b"")
@@ -100,7 +103,29 @@ def test_hostile_names_and_captions_are_shown_escaped(tmp_path, encode, capsys, 
         assert "a⏎b" in out
     assert run(["scan", str(tmp_path), "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
-    assert report["folders"][0]["path"] == str(tmp_path / f"1_sls {name}")
+    assert report["folders"][0]["path"] == str(tmp_path / folders[0])
+
+
+def test_a_folder_name_that_is_not_utf8_is_a_fault_and_file_names_are_free(tmp_path, save_pictures, capsys):
+    good = save_pictures(tmp_path / "1_sls frog", 1)
+    (good / "0.jpg").rename(good / f"{NOT_UTF8}.jpg")
+    (good / f"{NOT_UTF8}.txt").write_text("a caption")
+    assert run(["scan", str(tmp_path)]) == 0
+    assert "captions 1/1" in capsys.readouterr().out
+    save_pictures(tmp_path / f"20_{NOT_UTF8} frog", 1)
+    assert run(["scan", str(tmp_path)]) == 3
+    out = " ".join(capsys.readouterr().out.split())
+    assert "20_\\xff frog: the name is not UTF-8" in out
+    assert "Rename it" in out
+
+
+@pytest.mark.parametrize("arguments", [[f"{NOT_UTF8}\udcfe"], [".", "--reg", NOT_UTF8]])
+def test_a_path_that_is_not_utf8_is_blamed_itself(capsys, arguments):
+    assert run(["scan", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert "\\xff" in err
+    assert "is not UTF-8" in err
+    assert "caption" not in err
 
 
 def test_progress_counts_every_picture(data):
