@@ -17,7 +17,7 @@ class PrecisionOption(StrEnum):
 
 def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", help="Model: a file, a Diffusers folder or a Hub id.")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="Ends in .safetensors or .ckpt; else a folder.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="Ends in .safetensors or .ckpt, or is a folder.")],
     precision: Annotated[
         PrecisionOption | None, typer.Option(help="Precision of the weights; the source's if not given.")
     ] = None,

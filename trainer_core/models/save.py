@@ -9,6 +9,7 @@ from typing import Literal
 
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.configs import write_configs
+from trainer_core.models.layout import target_path, yaml_path
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.snapshot import Form, Precision, Snapshot, take_snapshot
 from trainer_core.models.write import write_ckpt, write_safetensors
@@ -68,18 +69,13 @@ def write_snapshot(snapshot: Snapshot, target_stem: Path) -> SavedModel:
     return SavedModel(paths, sum(path.stat().st_size for path in paths))
 
 
-def target_path(target_stem: Path, form: Form) -> Path:
-    """Return the file or folder that a model of this form is written to."""
-    return target_stem if form == "diffusers" else target_stem.with_name(f"{target_stem.name}.{form}")
-
-
 def _write_file(snapshot: Snapshot, target: Path) -> list[Path]:
     write = write_ckpt if snapshot.form == "ckpt" else write_safetensors
     with staged(target) as staging:
         write(staging, snapshot.tensors[""], snapshot.metadata)
     if snapshot.yaml is None:
         return [target]
-    yaml = target.with_suffix(".yaml")
+    yaml = yaml_path(target)
     write_text(yaml, snapshot.yaml)
     return [target, yaml]
 
