@@ -67,7 +67,8 @@ def run(arguments: list[str]) -> int:
         return int(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - the last resort: everything unexpected becomes one message
         if show := getattr(error, "format_message", None):  # the command line itself was wrong (click's errors)
-            say_error(f"{show()}. Try `dbtui --help`.")
+            said = show().strip()
+            say_error(f"{said}{'' if said.endswith(('.', '?', '!')) else '.'} Try `dbtui --help`.")
             return int(ExitCode.CONFIG)
         return _report_unexpected(error)
     return result if isinstance(result, int) else int(ExitCode.DONE)

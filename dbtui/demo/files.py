@@ -4,13 +4,27 @@ from importlib import resources
 from pathlib import Path
 
 from dbtui.demo.drawing import write_frogs
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.text import safe_text
 
 SUBJECT_PICTURES = 6
 CLASS_PICTURES = 24
 
 
 def write_demo_files(folder: Path) -> Path:
-    """Write everything into `folder` and return the run file; what an earlier demo wrote is written again."""
+    """Write everything into `folder` and return the run file; what an earlier demo wrote is written again.
+
+    Raises:
+        UserError: it cannot be written (code DISK).
+    """
+    try:
+        return _write(folder)
+    except OSError as error:
+        text = f"{safe_text(folder)}: the demo's files cannot be written ({error.strerror or error}): free some "
+        raise UserError(f"{text}space, or name another folder with --runs-dir", ExitCode.DISK) from error
+
+
+def _write(folder: Path) -> Path:
     from trainer_core.models.quiet import quiet_imports
 
     quiet_imports()
