@@ -154,7 +154,7 @@ def _fingerprint(file: Path) -> dict[str, Any]:
 
 
 def _looks_whole(path: Path) -> bool:
-    """Tell whether every file of the manifest is there in its size; hashing all of them at each save takes long."""
+    """Tell whether every file of the manifest is there in its size; hashing them at each save takes long."""
     try:
         manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
         return all((path / name).stat().st_size == expected["bytes"] for name, expected in manifest.items())

@@ -42,13 +42,18 @@ class Samples:
     total_steps: int
 
 
+def _nothing() -> None:
+    """Do nothing: outside the loop no numbers are under way."""
+
+
 @dataclass(slots=True)
 class Job:
-    """Everything that the loop reads. Only the tensors, `step` and `in_update` change while it runs.
+    """Everything that the loop reads. Only the tensors and the attributes below change while it runs.
 
     Attributes:
         step: optimizer steps done.
         in_update: whether weights are being changed; an error meanwhile leaves them between two steps.
+        settle: waits for the numbers of the last step; raises if they were not finite. Called before a save.
     """
 
     config: Config
@@ -64,6 +69,7 @@ class Job:
     scaler: LossScaler
     step: int = 0
     in_update: bool = False
+    settle: Callable[[], None] = _nothing
 
     @property
     def epoch(self) -> int:

@@ -53,6 +53,7 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
     parameters = list(job.parameters.values())
     generator = torch.Generator(job.device)
     readback, watch = Readback(job.device), _Watch(job, report)
+    job.settle = lambda: watch.see(readback.drain())
     seed = job.config.train.seed
     while job.step < total:
         batches = job.loader.step(job.step)
@@ -80,9 +81,9 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         watch.queued(job.step, order.epoch_of(job.step - 1) + 1, learning_rate, samples)
         watch.see(readback.push(job.step, step_loss, norm))
         if job.step == total:
-            watch.see(readback.drain())
+            job.settle()
         if not between_steps():
-            watch.see(readback.drain())
+            job.settle()
             return
 
 

@@ -40,6 +40,7 @@ class Outputs:
 
     def save_model(self, name: str) -> list[Path]:
         """Write the model as it is now into the output folder, read back and verified; return its paths."""
+        self.job.settle()
         save, started = self.job.config.save, time.monotonic()
         folder = self._folder()
         with self._phase("save"):
@@ -73,6 +74,7 @@ class Outputs:
 
     def save_state(self) -> None:
         """Write the complete state, so that the run can go on from here."""
+        self.job.settle()
         started = time.monotonic()
         with self._phase("save"):
             path, size = save_checkpoint(self.run.checkpoints, checkpoint_of(self.job))

@@ -1,0 +1,168 @@
+"""What only a GPU can show; `make test-gpu` runs it, everything else leaves it out."""
+
+import importlib
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+MEMORY = {
+    "fp16": 'mixed_precision = "fp16"',
+    "bf16": 'mixed_precision = "bf16"',
+    "full_fp16": 'mixed_precision = "fp16"\nfull_fp16 = true',
+    "full_bf16": 'mixed_precision = "bf16"\nfull_bf16 = true',
+}
+STEPS, PROFILED = 8, 2
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(False, reason="there is no CUDA device"),
+]
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Train the tiny model for a few steps, on the GPU if not told otherwise; return what was seen and the model."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setenv("DBTUI_CACHE_DIR", str(tmp_path / "cache"))
+    from trainer_core.config.reader import parse_config
+    from trainer_core.models.tiny import build_tiny
+
+    importlib.import_module("bench_data").draw_pictures(tmp_path, 128, subject=4, classes=4)
+
+    def watch(memory: str, optimizer: str = "adamw", device: str = "cuda", side: int = 64):
+        text = f"""schema = 1
+[dataset]
+train_dir = "train"
+reg_dir = "reg"
+resolution = [{side}, {side}]
+[optimizer]
+type = "{optimizer}"
+learning_rate = 1e-4
+[train]
+max_steps = {STEPS}
+batch_size = 2
+[memory]
+{memory}
+"""
+        config = parse_config(text, "test", folder=tmp_path)
+        model = build_tiny()
+        if device == "cpux":
+            for p in model.unet.parameters(): p.data *= 1 + 1e-6 * torch.randn(p.shape)
+        profiled = PROFILED if device == "cuda" else 0
+        runs, gpu_run = tmp_path / "runs", importlib.import_module("gpu_run")
+        watched = gpu_run.watch(config, model, torch.device(device[:3]), runs, profiled_steps=profiled)
+        return watched, model
+
+    return watch
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw8bit"])
+@pytest.mark.parametrize("precision", MEMORY)
+def test_trains(watch, precision: str, optimizer: str):
+    from trainer_core.models.tiny import build_tiny
+
+    watched, model = watch(MEMORY[precision], optimizer)
+    assert watched.problem is None
+    assert len(watched.losses) == STEPS
+    assert watched.finite
+    start = dict(build_tiny().unet.named_parameters())
+    moved = [not torch.equal(start[name], value.float().cpu()) for name, value in model.unet.named_parameters()]
+    assert sum(moved) > 0.95 * len(moved)
+    assert all(bool(value.isfinite().all()) for value in model.unet.parameters())
+
+
+@pytest.mark.parametrize("precision", MEMORY)
+def test_host_waits_once_a_step_for_the_scaler_and_else_never(watch, precision: str):
+    watched, _ = watch(MEMORY[precision], "adamw8bit")
+    allowed = 1 if "fp16" in precision else 0
+    # Parts of a step do not count: the profiler waits for the device once, when it ends.
+    assert all(int(count) <= allowed for count in watched.waits.values()), watched.waits
+
+
+@pytest.fixture
+def same_noise(monkeypatch: pytest.MonkeyPatch):
+    """Draw all noise and timesteps with CPU generators of the same seeds, whatever the device; TF32 is off."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    draws = {"randn": torch.randn, "randint": torch.randint}
+    on_cpu: dict[int, torch.Generator] = {}
+
+    def drawing(name: str):
+        def draw(*arguments, generator=None, device=None, **options):
+            if generator is None:
+                return draws[name](*arguments, device=device, **options)
+            seed = generator.initial_seed()
+            if seed not in on_cpu:
+                on_cpu.clear()
+                on_cpu[seed] = torch.Generator().manual_seed(seed)
+            return draws[name](*arguments, generator=on_cpu[seed], **options).to(device)
+
+        return draw
+
+    for name in draws:
+        monkeypatch.setattr(torch, name, drawing(name))
+    return on_cpu.clear
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw8bit"])
+def test_losses_are_those_of_the_cpu(watch, same_noise, optimizer: str):
+    """In float32, with the same noise, each loss of a real training; at 128, where no map of the U-Net is 1 x 1."""
+    losses = {}
+    for device in ("cpux", "cpu"):
+        watched, _ = watch('mixed_precision = "no"', optimizer, device=device, side=128)
+        losses[device] = watched.losses
+        same_noise()
+    assert len(losses["cpux"]) == STEPS
+    assert max(losses["cpu"]) > 1.1 * min(losses["cpu"])  # steps differ: a constant would not pass for them
+    print(losses)
+    assert losses["cpux"] == pytest.approx(losses["cpu"], rel=1e-3)
+
+
+def test_readback_brings_every_step_once_in_order_one_step_late():
+    from trainer_core.train.readback import Readback
+
+    device = torch.device("cpu")
+    readback, seen = Readback(device), []
+    for step in range(1, 8):
+        numbers = readback.push(step, torch.tensor(float(step), device=device), torch.tensor(0.5, device=device))
+        assert (numbers is None) == (step == 1)
+        seen.append(numbers)
+    seen.append(readback.drain())
+    assert [(numbers.step, numbers.loss, numbers.grad_norm) for numbers in seen[1:]] == [
+        (step, float(step), 0.5) for step in range(1, 8)
+    ]
+    assert readback.drain() is None
+
+
+def test_scaler_skips_an_overflow_and_leaves_the_weights(watch):
+    """The first scale, 65536, overflows a loss of this size: steps are skipped until it fits."""
+    from trainer_core.train.scaler import LossScaler
+
+    scaler = LossScaler(torch.device("cuda"), enabled=True)
+    scaler.update(torch.tensor(True, device="cuda"))
+    assert float(scaler.scale) == 32768.0
+    watched, _ = watch(MEMORY["fp16"])
+    assert watched.scale == 65536.0 * 0.5**watched.skipped
+    assert all(map(math.isfinite, watched.losses))
+
+
+def test_xformers_is_used_only_where_its_numbers_are_right(watch):
+    from trainer_core.train.attention import xformers_problem
+
+    problem = xformers_problem(torch.device("cuda"))
+    watched, _ = watch('attention = "xformers"\nmixed_precision = "bf16"')
+    if problem is None:
+        assert watched.problem is None
+        assert watched.finite
+    else:
+        assert watched.problem is not None
+        assert 'Use "sdpa"' in watched.problem
+
+
+def test_sliced_attention_trains(watch):
+    watched, _ = watch('attention = "sliced"\nmixed_precision = "bf16"')
+    assert watched.problem is None
+    assert watched.finite
