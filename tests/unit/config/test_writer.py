@@ -29,7 +29,8 @@ def values(value: ValueInfo) -> st.SearchStrategy[Any]:
         return st.integers(int(value.ge) // step, int(value.le) // step).map(lambda number: number * step)
     if value.kind == "number":
         low, high = value.ge if value.gt is None else value.gt, value.le or value.lt
-        return st.floats(low, high, exclude_min=value.gt is not None, exclude_max=value.lt is not None)
+        open_ends = {"exclude_min": value.gt is not None, "exclude_max": value.lt is not None}
+        return st.floats(low, high, allow_infinity=False, **open_ends)
     return st.from_regex(value.pattern, fullmatch=True) if value.pattern else TEXT
 
 
