@@ -89,6 +89,7 @@ def test_what_is_there_is_seen(here):
         (["plan", "run.toml", "--runs-dir", "np/a", "--name", "a"], 4, "error: nothing can be written into np/a"),
         (["plan", "run.toml", "--runs-dir", NOT_UTF8], 4, "\\xff is not a UTF-8 name"),
         (["plan", "run.toml", "--data", "np", "--identifier", "sls"], 4, "np: cannot be read (Permission denied)"),
+        (["plan", "np/a.toml"], 2, "cannot be read (Permission denied); check the path and its permissions"),
         (["attach", "np/a"], 2, "np/a is not a run: its run.toml cannot be looked at (Permission denied)"),
         (["attach", LONG], 2, "there is no run"),
         (["attach", f"./{LONG}"], 2, "is not a run"),

@@ -35,12 +35,13 @@ def resolve(value: str, kind: PathKind, folder: Path) -> str:
     path = folder / path
     if kind == "model" and _is_hub_id(value) and is_absent(path):
         return value
-    if not is_utf8(path):
+    whole = os.path.normpath(path.absolute())
+    if not is_utf8(whole):
         where = f"begins in {safe_text(folder)}, which" if is_utf8(value) else ""
         raise PathError(f"{where} is not UTF-8, so no configuration can hold it; rename it".lstrip())
     if _VARIABLE.search(value) and is_absent(path):
         raise PathError("names an environment variable; they are not expanded, so write the path itself")
-    return os.path.normpath(path.absolute())
+    return whole
 
 
 def _is_hub_id(value: str) -> bool:

@@ -1,5 +1,7 @@
 """The command line binds a configuration to one machine."""
 
+import os
+
 import pytest
 
 from trainer_core.config.bindings import bind, require_bindings
@@ -74,6 +76,25 @@ def test_options_that_do_not_go_together(here):
     (here / "train/20_sls frog").mkdir(parents=True)
     assert "20_sls frog" in told(bind, Config(), data="train", identifier="sls")
     bind(Config(), data="train/20_sls frog", identifier="sls")
+
+
+def test_a_current_folder_that_is_not_utf8(here, monkeypatch):
+    odd = here / os.fsdecode(b"\xff")
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    assert "begins in" in told(bind, Config(), data="train")
+    assert bind(Config(), data="../train").dataset.train_dir == str(here / "train")
+    assert bind(Config(), model="owner/name").model.base == "owner/name"
+
+
+def test_a_folder_that_cannot_be_read_is_left_to_the_scan(here, monkeypatch):
+    def closed(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    (here / "frogs").mkdir()
+    monkeypatch.setattr(os, "scandir", closed)
+    (concept,) = bind(Config(), data="frogs", identifier="sls").concept
+    assert concept.instance_dir == str(here / "frogs")
 
 
 def test_values_that_cannot_be():

@@ -92,6 +92,62 @@ def test_nothing_is_overwritten_unasked(saved, tmp_path):
     assert (home / "a.jpg").exists()
 
 
+def test_the_name_that_is_really_written_is_looked_at(saved, tmp_path):
+    other = tmp_path / "B.safetensors"
+    other.write_bytes(b"precious")
+    with pytest.raises(UserError, match=r"B\.safetensors exists already.*--force") as caught:
+        convert(str(saved("sd1")), tmp_path / "B.SAFETENSORS")
+    assert caught.value.code == ExitCode.CONFIG
+    assert other.read_bytes() == b"precious"
+    done = convert(str(saved("sd1")), tmp_path / "C.CKPT")
+    assert done.saved.paths == [tmp_path / "C.ckpt"]
+
+
+def test_a_link_that_leads_nowhere_is_not_overwritten(saved, tmp_path):
+    (tmp_path / "out.ckpt").symlink_to("nowhere")
+    with pytest.raises(UserError, match="exists already"):
+        convert(str(saved("sd1")), tmp_path / "out.ckpt")
+
+
+def test_a_yaml_beside_the_target_is_not_overwritten_unasked(saved, tmp_path):
+    yaml = tmp_path / "out.yaml"
+    yaml.write_text("precious")
+    with pytest.raises(UserError, match=r"out\.yaml exists already.*--force") as caught:
+        convert(str(saved("sd2-v")), tmp_path / "out.safetensors")
+    assert caught.value.code == ExitCode.CONFIG
+    assert [path.name for path in tmp_path.iterdir()] == ["out.yaml"]
+    assert yaml.read_text() == "precious"
+    convert(str(saved("sd1")), tmp_path / "out.ckpt")
+    assert yaml.read_text() == "precious", "an SD 1.x model needs none"
+    convert(str(saved("sd2-v")), tmp_path / "out.safetensors", force=True)
+    assert "parameterization" in yaml.read_text()
+    (tmp_path / "out.safetensors").unlink()
+    convert(str(saved("sd2-v")), tmp_path / "out.safetensors")
+    assert (tmp_path / "out.safetensors").exists(), "a yaml that says the same already is no obstacle"
+
+
+@pytest.mark.parametrize("name", ["a.safetensor", "a.pt", "a.PTH", "model.bin", ".ckpt", "frog.v2.zip"])
+def test_endings_that_no_model_is_written_with(saved, tmp_path, name):
+    with pytest.raises(UserError, match=r"\.safetensors or \.ckpt") as caught:
+        convert(str(saved("sd1")), tmp_path / name)
+    assert caught.value.code == ExitCode.CONFIG
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["sd-v1.5", "frog.v2", "my model", "1.0-frog"])
+def test_folders_may_have_versions_in_their_names(saved, tmp_path, name):
+    convert(str(saved("sd1", "diffusers")), tmp_path / name)
+    assert (tmp_path / name / "model_index.json").is_file()
+
+
+def test_the_options_are_called_by_their_names(saved, tmp_path):
+    for options in ({"family": "sd2"}, {"family": "sd3"}, {"vae": ""}):
+        with pytest.raises(UserError) as caught:
+            convert(str(saved("sd1")), tmp_path / "out", **options)
+        (problem,) = caught.value.problems
+        assert "model." not in problem.replace(str(saved("sd1")), "")
+
+
 def run(*arguments):
     command = [sys.executable, "-m", "dbtui", "convert", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
