@@ -181,15 +181,15 @@ def summarise(
     wall = {name: [clock.wall_s for clock in clocks[name]] for name in SIDES}
     rows = []
     for (title, required), other in zip(REQUIRED.items(), SIDES[1:], strict=True):
-        speed = ratios(step[other], step["ours"])
+        speed, whole = ratios(step[other], step["ours"]), ratios(wall[other], wall["ours"])
         rows.append(
             {
                 "row": title,
                 "steps_per_s_ratio": speed.as_dict(),
                 "cpu_time_ratio": ratios(cpu[other], cpu["ours"]).as_dict(),
-                "wall_time_ratio": ratios(wall[other], wall["ours"]).as_dict(),
+                "wall_time_ratio": whole.as_dict(),
                 "required": required,
-                "reached": speed.median >= required,
+                "reached": min(speed.median, whole.median) >= required,
                 "ours_steps_per_s": round(1 / Spread.of(step["ours"]).median, 4),
                 "plain_steps_per_s": round(1 / Spread.of(step[other]).median, 4),
                 "ours_wall_s": round(Spread.of(wall["ours"]).median, 2),
@@ -251,7 +251,7 @@ def table_of(results: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Measure and write the results; exit code 1 if a required ratio was not reached."""
+    """Measure and write the results; exit code 1 if steps/s or wall time misses a required ratio."""
     options = _parser().parse_args()
     quiet_imports()
     torch.set_num_threads(options.threads)
