@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer_core import __version__
+from trainer_core.attempt import attempt
 from trainer_core.config.bindings import require_bindings
 from trainer_core.config.reader import read_config
 from trainer_core.config.writer import dump_config
@@ -38,10 +39,7 @@ def _run(options: argparse.Namespace) -> int:
 
             extract_ckpt(*map(Path, options.extract_ckpt))
             return int(ExitCode.DONE)
-        run = _run_directory(Path(options.target), options)
-        from trainer_core.train.run import train_run  # heavy: after --help and after a refused file
-
-        return int(train_run(run))
+        return int(attempt(_run_directory(Path(options.target), options)))
     except UserError as error:
         for problem in error.problems:
             sys.stderr.write(f"error: {safe_text(problem, limit=2000)}\n")

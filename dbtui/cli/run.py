@@ -65,6 +65,7 @@ def start(created: "RunDirectory", *, detach: bool) -> int:
         process = launch(created)
         if not detach:
             return int(watch_started(process, interrupts))
+        process.wait_until_alive()
     sys.stdout.write(f"{safe_text(created.path, 2000)}\n")
     narrate(f"training in the background (process {process.pid}); watch it with: {attach_command(created)}")
     return 0

@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory
+from trainer_core.run.lock import is_alive
 from trainer_core.text import safe_text
 
 _QUIET = {
@@ -46,6 +48,12 @@ class TrainerProcess:
     def wait(self, timeout: float | None = None) -> ExitCode:
         """Wait for its end. Raises subprocess.TimeoutExpired."""
         return exit_code_of(self.process.wait(timeout))
+
+    def wait_until_alive(self, timeout: float = 10.0) -> None:
+        """Wait until the trainer holds the run's lock, so that whoever looks next finds it alive, or has ended."""
+        deadline = time.monotonic() + timeout
+        while self.poll() is None and not is_alive(self.run) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; one that is gone already gets none."""

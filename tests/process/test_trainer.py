@@ -14,11 +14,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import trainer_core
+from dbtui.runs.find import summarize
 from trainer_core.config.reader import read_config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode
 from trainer_core.run.directory import create_run
 from trainer_core.run.events import EventReader
+from trainer_core.run.lock import is_alive
 
 TRAINER = [sys.executable, "-m", "trainer_core"]
 STEPS = 30
@@ -113,8 +115,10 @@ def test_sigterm_saves_and_a_resume_ends_with_the_same_weights(finished, run_fil
     stopped_at = events(run, "failed")[0]
     assert "SIGTERM" in stopped_at["text"]
     assert events(run, "checkpoint")
-    resumed = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=300)
-    assert resumed.returncode == 0, resumed.stderr
+    detached = [sys.executable, "-m", "dbtui", "resume", str(run.path), "--detach"]
+    subprocess.run(detached, check=True, timeout=120)
+    assert summarize(run).status == "running"  # at once, while its libraries are still being imported
+    wait_for_end(run)
     assert events(run, "resumed")[0]["from_step"] >= 4
     assert losses(run) == losses(finished)
     assert_same_weights(run.output / "frog.safetensors", finished.output / "frog.safetensors")
@@ -192,6 +196,13 @@ def wait_for_step(run, process, step):
         assert process.poll() is None, process.stderr.read().decode()
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def wait_for_end(run):
+    deadline = time.monotonic() + 300
+    while is_alive(run):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def assert_same_weights(one, other):

@@ -1,4 +1,4 @@
-"""One process's work on a run, from the lock to the exit code."""
+"""One process's work on a run, from its configuration to the exit code."""
 
 import re
 import sys
@@ -21,7 +21,6 @@ from trainer_core.run.atomic import remove_strays, write_text
 from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory, shared_cache
 from trainer_core.run.events import EventReader
-from trainer_core.run.lock import acquire
 from trainer_core.run.machine import GpuMonitor
 from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopSignals
@@ -38,16 +37,12 @@ from trainer_core.train.session import Session
 from trainer_core.train.throttle import throttled
 
 
-def train_run(run: RunDirectory) -> ExitCode:
-    """Train `run` to its end, or until it is stopped; go on from its newest checkpoint if there is one.
+def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> ExitCode:
+    """Train `run`, whose lock is held, to its end or until it is stopped; go on from its newest checkpoint.
 
     Every ending is written as an event, and every expected one said in one message.
     """
     quiet_imports()
-    lock = acquire(run)
-    _refuse_finished(run)
-    signals = StopSignals()
-    events = NarratedEvents(run)
     try:
         code, text, outputs = _train(run, events, signals)
         kind = "finished" if code is ExitCode.DONE else "failed"
@@ -63,9 +58,6 @@ def train_run(run: RunDirectory) -> ExitCode:
         code = ExitCode.OUT_OF_MEMORY if _is_out_of_memory(error) else ExitCode.FAILED
         text = f"unexpected failure ({type(error).__name__}: {safe_text(error)}); the details are in console.log"
         _fail(events, code, _out_of_memory(error) if code is ExitCode.OUT_OF_MEMORY else text)
-    finally:
-        events.close()
-        lock.release()
     return code
 
 
@@ -135,14 +127,6 @@ def _finish(config: Config, job: Job, outputs: Outputs) -> tuple[ExitCode, str, 
         outputs.draw_previews()
     outputs.events.emit("phase", name="done", total=None)
     return ExitCode.DONE, f"trained {job.step} steps", paths
-
-
-def _refuse_finished(run: RunDirectory) -> None:
-    if any(event.get("kind") == "finished" for event in EventReader(run.events).poll()):
-        raise UserError(
-            f"{run.name} is done already: see {safe_text(run.output)}. Start a new run to train more.",
-            ExitCode.RESUME,
-        )
 
 
 def _plan(config: Config, run: RunDirectory, events: NarratedEvents) -> Plan:
