@@ -13,7 +13,7 @@ from dbtui.presets.inspect import inspect
 from dbtui.presets.library import shipped
 from trainer_core.config.fields import FieldInfo, TableInfo, ValueInfo, all_tables, root
 from trainer_core.config.schema import SCHEMA_VERSION
-from trainer_core.config.words import expected, shown_value
+from trainer_core.config.words import expected, shown_condition
 from trainer_core.config.writer import shown_toml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,8 +85,7 @@ def _row(field: FieldInfo) -> str:
     if field.binding:
         notes.append("*machine*")
     if field.used_when:
-        values = " or ".join(f"`{shown_toml(value)}`" for value in field.used_when.values)
-        notes.append(f"Only with `{field.used_when.key}` = {values}.")
+        notes.append(f"Only with `{shown_condition(field.used_when)}`.")
     if field.about.instead_of:
         notes.append(f"Not together with `{field.about.instead_of}`.")
     cells = [f"`{field.name}`", expected(field.value) + unit, _default(field), " ".join(notes)]
@@ -135,8 +134,7 @@ def _json_field(field: FieldInfo) -> dict[str, Any]:
     if field.unit:
         notes.append(f"Unit: {field.unit}.")
     if field.used_when:
-        values = " or ".join(shown_value(value) for value in field.used_when.values)
-        notes.append(f"Only with {field.used_when.key} = {values}.")
+        notes.append(f"Only with {shown_condition(field.used_when)}.")
     default = {} if field.default is None else {"default": field.default}
     return {"description": " ".join(notes), **_json_value(field.value), **default}
 

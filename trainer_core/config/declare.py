@@ -5,19 +5,34 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-PathKind = Literal["", "folder", "model"]
-"""What a text names on this machine: nothing, a folder, or a model (a file, a folder, or a Hub id)."""
+PathKind = Literal["", "file", "folder", "model"]
+"""What a text names on this machine: nothing, a file, a folder, or a model (a file, a folder, or a Hub id)."""
 
+Affects = Literal["batch", "loss", "file", "event", "kernel", "memory", "list"]
+"""Where a change of a setting shows: in the batches (pictures, captions, their order), in the losses or weights,
+in the files written, in the events, in the kernels and threads that compute, in what lies in memory and in which
+type, or in lists of presets. A test changes each setting and looks there."""
 
-CHANGEABLE_GROUPS = ("About", "Previews", "Saving")
+CHANGEABLE_GROUPS = ("About", "Previews", "Saving", "Logs")
 
 
 @dataclass(frozen=True, slots=True)
 class UsedWhen:
-    """A setting is used only while the setting `key` (dotted) has one of `values`; else naming it is an error."""
+    """A setting is used only under a condition on the setting `key` (dotted); else naming it is an error.
+
+    Attributes:
+        key: the setting that decides.
+        values: it must have one of these; with none, any value will do but those of `unless`.
+        unless: values that turn the setting off.
+    """
 
     key: str
-    values: tuple[Any, ...]
+    values: tuple[Any, ...] = ()
+    unless: tuple[Any, ...] = ()
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether the setting is used while the deciding one has `value`."""
+        return value in self.values if self.values else value not in self.unless
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +41,7 @@ class About:
 
     Attributes:
         group: the heading under which a form shows the setting.
+        affects: where a change of it shows.
         unit: the unit of the number, empty where it has none.
         binding: whether it belongs to one machine (a path, say) and so never to a preset.
         path: what the text names on this machine; a relative path is resolved when it is read.
@@ -36,6 +52,7 @@ class About:
     """
 
     group: str
+    affects: Affects
     unit: str = ""
     binding: bool = False
     path: PathKind = ""
@@ -63,6 +80,7 @@ def setting(
     help: str,  # noqa: A002 - the field's standard word
     *,
     group: str,
+    affects: Affects,
     unit: str = "",
     binding: bool = False,
     path: PathKind = "",
@@ -78,6 +96,7 @@ def setting(
     """
     about = About(
         group=group,
+        affects=affects,
         unit=unit,
         binding=binding,
         path=path,

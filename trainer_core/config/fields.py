@@ -193,7 +193,7 @@ def _field(declared: ModelField, *, key: str, table: str, name: str, attribute: 
         default=None if default is PydanticUndefined else default,
         required=required,
         help=declared.description or "",
-        about=_about(declared) or About(group=""),
+        about=_about(declared) or About(group="", affects="list"),
     )
 
 

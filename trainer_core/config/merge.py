@@ -7,7 +7,7 @@ from trainer_core.config.declare import UsedWhen
 from trainer_core.config.fields import FieldInfo, all_fields, all_tables
 from trainer_core.config.layer import Tables, settings_of
 from trainer_core.config.problems import Problems
-from trainer_core.config.words import shown_key, shown_value
+from trainer_core.config.words import shown_condition, shown_key, shown_value
 
 
 def lay_over(below: Tables, above: Tables) -> Tables:
@@ -45,9 +45,9 @@ def report_unused(tables: Tables, merged: Tables, source: str, problems: Problem
     for named in settings_of(tables):
         condition = failing_condition(named.field, merged)
         if condition and condition.key not in problems.bad:
-            wanted = " or ".join(shown_value(value) for value in condition.values)
             found = shown_value(value_of(merged, all_fields()[condition.key]))
-            text = f"is used only with {condition.key} = {wanted} (it is {found}); set that or remove this setting"
+            wanted = shown_condition(condition)
+            text = f"is used only with {wanted} (it is {found}); set that or remove this setting"
             problems.add(source, f"{shown_key(named.path)} {text}")
 
 
@@ -59,7 +59,7 @@ def failing_condition(field: FieldInfo, merged: Tables) -> UsedWhen | None:
     decider = all_fields()[condition.key]
     if deeper := failing_condition(decider, merged):
         return deeper
-    return None if value_of(merged, decider) in condition.values else condition
+    return None if condition.holds(value_of(merged, decider)) else condition
 
 
 def value_of(tables: Tables, field: FieldInfo) -> Any:

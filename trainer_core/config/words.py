@@ -4,6 +4,7 @@ import difflib
 import math
 from typing import Any
 
+from trainer_core.config.declare import UsedWhen
 from trainer_core.config.fields import FieldInfo, TableInfo, ValueInfo, all_fields
 from trainer_core.text import safe_text
 
@@ -39,6 +40,15 @@ def shown_value(value: Any) -> str:
         short = len(value) <= 4 and all(isinstance(item, bool | int | float | str) for item in value)
         return f"[{', '.join(shown_value(item) for item in value)}]" if short else f"a list of {len(value)}"
     return "a table" if isinstance(value, dict) else "a date or time"
+
+
+def shown_condition(condition: UsedWhen) -> str:
+    """Return the condition under which a setting is used: `a.b = 1 or 2`, or `a.b other than 0`."""
+    if condition.values:
+        return f"{condition.key} = " + " or ".join(shown_value(value) for value in condition.values)
+    if condition.unless == (None,):
+        return f"{condition.key} set"
+    return f"{condition.key} other than {shown_value(condition.unless[0])}"
 
 
 def expected(value: ValueInfo) -> str:

@@ -23,10 +23,12 @@ def test_conditions_and_alternatives_name_settings_and_their_values():
     for field in all_fields().values():
         if field.used_when:
             decider = all_fields()[field.used_when.key]
-            allowed = decider.value.choices or (True, False)
-            assert set(field.used_when.values) < set(allowed), field.key
+            if field.used_when.values and field.used_when.values != (None,):
+                allowed = decider.value.choices or (True, False)
+                assert set(field.used_when.values) < set(allowed), field.key
+            assert field.used_when.values or field.used_when.unless, field.key
         if field.about.instead_of:
-            assert all_fields()[field.about.instead_of].default is None
+            assert all_fields()[field.about.instead_of].default in (None, 0)
 
 
 def test_whole_numbers_are_bounded_on_both_sides():

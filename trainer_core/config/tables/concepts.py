@@ -1,0 +1,140 @@
+"""[[concept]] and [prior]: what is learned, and what keeps its class from becoming it."""
+
+from trainer_core.config.declare import Table, UsedWhen, setting
+
+WHEN_GENERATED = UsedWhen("prior.num_class_images", unless=(None,))
+
+
+class Concept(Table):
+    """One thing to learn, from folders with any name."""
+
+    identifier: str | None = setting(
+        None, "The rare word that stands for the subject.", group="Concepts", affects="batch", min_length=1
+    )
+    class_: str | None = setting(
+        None,
+        "The kind of thing that it is, such as dog.",
+        group="Concepts",
+        affects="batch",
+        min_length=1,
+        alias="class",
+    )
+    instance_dir: str | None = setting(
+        None,
+        "Folder of its pictures.",
+        group="Concepts",
+        affects="batch",
+        binding=True,
+        path="folder",
+        min_length=1,
+        changeable=True,
+    )
+    class_dir: str | None = setting(
+        None,
+        "Folder of regularization pictures of its class.",
+        group="Concepts",
+        affects="batch",
+        binding=True,
+        path="folder",
+        min_length=1,
+        changeable=True,
+    )
+    repeats: int = setting(
+        1,
+        "How often each picture counts in an epoch.",
+        group="Concepts",
+        affects="batch",
+        unit="times",
+        ge=1,
+        le=10000,
+    )
+    instance_prompt: str | None = setting(
+        None,
+        'Prompt trained with its pictures; "<identifier> <class>" if not given.',
+        group="Concepts",
+        affects="batch",
+        min_length=1,
+    )
+    class_prompt: str | None = setting(
+        None,
+        "Prompt trained with its class pictures; the class if not given.",
+        group="Concepts",
+        affects="batch",
+        min_length=1,
+    )
+    class_negative_prompt: str | None = setting(
+        None,
+        "What class pictures that are made for it shall not show; prior.class_negative_prompt if not given.",
+        group="Concepts",
+        affects="file",
+        used_when=WHEN_GENERATED,
+        max_length=2000,
+    )
+
+
+class Prior(Table):
+    """Prior preservation: what keeps the class from becoming the subject (Ruiz et al. 2022, section 3.2)."""
+
+    weight: float = setting(
+        1.0,
+        "Weight of the regularization pictures in the loss.",
+        group="Prior",
+        affects="loss",
+        ge=0,
+        le=10,
+    )
+    num_class_images: int | None = setting(
+        None,
+        "Have the start model draw class pictures until each class has this many; none are made if not given.",
+        group="Prior",
+        affects="file",
+        unit="pictures",
+        ge=1,
+        le=100000,
+    )
+    class_prompt: str | None = setting(
+        None,
+        "Prompt of the class pictures, of those made and those without a caption; the class if not given.",
+        group="Prior",
+        affects="batch",
+        min_length=1,
+        max_length=2000,
+    )
+    class_negative_prompt: str = setting(
+        "",
+        "What the class pictures made shall not show.",
+        group="Prior",
+        affects="file",
+        used_when=WHEN_GENERATED,
+        max_length=2000,
+    )
+    infer_steps: int = setting(
+        30,
+        "Denoising steps of the class pictures made.",
+        group="Prior",
+        affects="file",
+        unit="steps",
+        used_when=WHEN_GENERATED,
+        ge=1,
+        le=1000,
+    )
+    guidance_scale: float = setting(
+        7.5,
+        "How strictly the class pictures made follow their prompt.",
+        group="Prior",
+        affects="file",
+        used_when=WHEN_GENERATED,
+        ge=1,
+        le=50,
+    )
+    sample_batch_size: int = setting(
+        1,
+        "Class pictures drawn at once.",
+        group="Prior",
+        affects="kernel",
+        unit="pictures",
+        used_when=WHEN_GENERATED,
+        changeable=True,
+        ge=1,
+        le=256,
+    )

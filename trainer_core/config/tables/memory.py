@@ -1,0 +1,41 @@
+"""[memory]: precision, and what is traded for memory."""
+
+from typing import Literal
+
+from trainer_core.config.declare import Table, UsedWhen, setting
+
+
+class Memory(Table):
+    """Precision and what is traded for memory."""
+
+    mixed_precision: Literal["no", "fp16", "bf16"] = setting(
+        "no", "Precision of the forward pass while the weights stay float32.", group="Memory", affects="memory"
+    )
+    full_fp16: bool = setting(
+        False,
+        "Weights and gradients in fp16 too, written with stochastic rounding: least memory, coarser learning.",
+        group="Memory",
+        affects="memory",
+        used_when=UsedWhen("memory.mixed_precision", ("fp16",)),
+    )
+    full_bf16: bool = setting(
+        False,
+        "Weights and gradients in bf16 too, written with stochastic rounding.",
+        group="Memory",
+        affects="memory",
+        used_when=UsedWhen("memory.mixed_precision", ("bf16",)),
+    )
+    gradient_checkpointing: bool = setting(
+        False,
+        "Compute activations twice instead of keeping them: less memory, slower.",
+        group="Memory",
+        affects="memory",
+        changeable=True,
+    )
+    attention: Literal["sdpa", "xformers", "sliced"] = setting(
+        "sdpa",
+        "Attention kernel: torch's own, xformers, or slices (least memory, slow).",
+        group="Memory",
+        affects="memory",
+        changeable=True,
+    )

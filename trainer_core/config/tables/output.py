@@ -1,0 +1,199 @@
+"""[sample], [save], [log], [hub]: previews, models, logs and the upload."""
+
+from typing import Literal
+
+from trainer_core.config.declare import Table, UsedWhen, setting
+from trainer_core.config.tables.types import Name, Side
+
+AS_FULL = UsedWhen("method.train", ("full",))
+Precision = Literal["float", "fp16", "bf16"]
+
+
+class Prompt(Table):
+    """One preview."""
+
+    prompt: str = setting(..., "What to draw.", group="Previews", affects="file", min_length=1, max_length=2000)
+    negative_prompt: str = setting("", "What not to draw.", group="Previews", affects="file", max_length=2000)
+    seed: int = setting(1, "Seed of its noise.", group="Previews", affects="file", ge=0, le=2**31 - 1)
+    steps: int = setting(30, "Denoising steps.", group="Previews", affects="file", unit="steps", ge=1, le=1000)
+    guidance_scale: float = setting(
+        7.5, "How strictly to follow the prompt.", group="Previews", affects="file", ge=1, le=50
+    )
+    width: Side | None = setting(
+        None, "Width; dataset.resolution's if not given.", group="Previews", affects="file", unit="pixels"
+    )
+    height: Side | None = setting(
+        None, "Height; dataset.resolution's if not given.", group="Previews", affects="file", unit="pixels"
+    )
+
+
+class Sample(Table):
+    """Previews drawn during the run."""
+
+    prompts: list[Prompt] = setting(
+        [], "The previews to draw each time.", group="Previews", affects="file", max_length=64
+    )
+    prompts_file: str | None = setting(
+        None,
+        "A text file with one prompt a line, options behind it: --n --w --h --d --s --l (kohya's grammar).",
+        group="Previews",
+        affects="file",
+        binding=True,
+        path="file",
+        min_length=1,
+    )
+    num_per_prompt: int = setting(
+        1,
+        "Pictures of each prompt, with seeds counting up from its own.",
+        group="Previews",
+        affects="file",
+        unit="pictures",
+        ge=1,
+        le=64,
+    )
+    every_n_steps: int | None = setting(
+        None, "Draw them every n steps.", group="Previews", affects="file", unit="steps", ge=1, le=10**7
+    )
+    every_n_epochs: int | None = setting(
+        None, "Draw them every n epochs.", group="Previews", affects="file", unit="epochs", ge=1, le=10**6
+    )
+    after_save: bool = setting(
+        False,
+        "Draw them after each model saved on the way.",
+        group="Previews",
+        affects="file",
+    )
+    before_training: bool = setting(
+        False, "Draw them before the first step too.", group="Previews", affects="file"
+    )
+
+
+class Save(Table):
+    """What is written, where and how often."""
+
+    output_name: Name | None = setting(
+        None,
+        "Name of the model files; the last one is called `last` if not given.",
+        group="Saving",
+        affects="file",
+    )
+    output_dir: str | None = setting(
+        None,
+        "Folder for the models; the run's own output/ if not given.",
+        group="Saving",
+        affects="file",
+        binding=True,
+        path="folder",
+        min_length=1,
+    )
+    format: Literal["same", "safetensors", "ckpt", "diffusers", "diffusers_safetensors"] = setting(
+        "same",
+        "Format of the models: the start model's, one file, or a Diffusers folder (both names write safetensors).",
+        group="Saving",
+        affects="file",
+    )
+    precision: Precision | None = setting(
+        None,
+        "Precision of the weights written; the start model's own if not given.",
+        group="Saving",
+        affects="file",
+    )
+    unet_precision: Precision | None = setting(
+        None,
+        "Another precision for the U-Net.",
+        group="Saving",
+        affects="file",
+        used_when=AS_FULL,
+    )
+    text_encoder_precision: Precision | None = setting(
+        None,
+        "Another precision for the text encoder.",
+        group="Saving",
+        affects="file",
+        used_when=AS_FULL,
+    )
+    vae_precision: Precision | None = setting(
+        None,
+        "Another precision for the VAE.",
+        group="Saving",
+        affects="file",
+        used_when=AS_FULL,
+    )
+    tag_frequency: bool = setting(
+        False,
+        "Write how often each tag of the captions occurs into the model's metadata, where anyone can read it.",
+        group="Saving",
+        affects="file",
+    )
+    every_n_epochs: int | None = setting(
+        None, "Save a model every n epochs.", group="Saving", affects="file", unit="epochs", ge=1, le=10**6
+    )
+    every_n_steps: int | None = setting(
+        None, "Save a model every n steps.", group="Saving", affects="file", unit="steps", ge=1, le=10**7
+    )
+    keep_last: int | None = setting(
+        None,
+        "Keep only the newest n models of those; all if not given.",
+        group="Saving",
+        affects="file",
+        unit="models",
+        ge=1,
+        le=10**4,
+    )
+
+
+class Log(Table):
+    """Logs for other programs; events.jsonl is written in any case."""
+
+    tensorboard: bool = setting(
+        False, "Write TensorBoard logs (needs the extra `tensorboard`).", group="Logs", affects="file"
+    )
+    wandb: bool = setting(
+        False,
+        "Log to Weights & Biases (needs the extra `wandb`); the key comes from the environment.",
+        group="Logs",
+        affects="file",
+    )
+    wandb_project: str = setting(
+        "dbtui",
+        "Project at Weights & Biases.",
+        group="Logs",
+        affects="file",
+        used_when=UsedWhen("log.wandb", (True,)),
+        min_length=1,
+        max_length=128,
+    )
+    dir: str | None = setting(
+        None,
+        "Folder for the logs; logs/ in the run's folder if not given.",
+        group="Logs",
+        affects="file",
+        binding=True,
+        path="folder",
+        min_length=1,
+    )
+    prefix: str = setting("", "Put before the name of a log.", group="Logs", affects="file", max_length=64)
+
+
+class Hub(Table):
+    """Upload of the result to the Hugging Face Hub; the token comes from HF_TOKEN only."""
+
+    push: bool = setting(
+        False, "Upload the final model when the training is done.", group="Saving", affects="file"
+    )
+    repo_id: str | None = setting(
+        None,
+        "Repository to upload to, such as owner/name.",
+        group="Saving",
+        affects="file",
+        binding=True,
+        used_when=UsedWhen("hub.push", (True,)),
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*$",
+    )
+    private: bool = setting(
+        True,
+        "Make a repository that does not exist yet private.",
+        group="Saving",
+        affects="file",
+        used_when=UsedWhen("hub.push", (True,)),
+    )
