@@ -8,8 +8,8 @@ from typing import Any
 import tomlkit
 from pydantic import BaseModel
 
-from trainer_core.config.fields import FieldInfo, TableInfo, root
-from trainer_core.config.merge import failing_condition
+from trainer_core.config.fields import FieldInfo, TableInfo, all_fields, root
+from trainer_core.config.merge import failing_condition, value_of
 from trainer_core.config.schema import Config
 
 _WIDTH = 79
@@ -63,6 +63,8 @@ def _settings(table: TableInfo, model: BaseModel, everything: dict[str, Any], co
         value = getattr(model, field.attribute)
         if value is None or (value == "" == field.default) or failing_condition(field, everything):
             continue
+        if _is_replaced(field, everything):
+            continue
         line = f"{field.name} = {shown_toml(value)}"
         if not comments:
             yield line
@@ -71,6 +73,14 @@ def _settings(table: TableInfo, model: BaseModel, everything: dict[str, Any], co
         else:
             yield from _comment(_help(field))
             yield line
+
+
+def _is_replaced(field: FieldInfo, everything: dict[str, Any]) -> bool:
+    """Tell whether a setting that stands instead of `field` has a value; a file cannot name both."""
+    return any(
+        other.about.instead_of == field.key and value_of(everything, other) is not None
+        for other in all_fields().values()
+    )
 
 
 def _help(field: FieldInfo) -> str:

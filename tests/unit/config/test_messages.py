@@ -55,7 +55,7 @@ seed = "1"
 
 TOLD = """\
 run.toml: extend is not a setting (did you mean extends?)
-run.toml: learning_rate is not a setting (it belongs to [optimizer])
+run.toml: learning_rate is not a setting (it belongs to [text_encoder] or [optimizer])
 run.toml: optimizer.learnig_rate is not a setting (did you mean learning_rate?)
 run.toml: optimizer.batch_size is not a setting (it belongs to [train])
 run.toml: optimiser is not a table (did you mean optimizer?)
@@ -66,8 +66,9 @@ run.toml: preset.title must be text of at most 120 characters, not 3 (write it i
 run.toml: dataset.resolution must be a list of 2 whole numbers from 64 to 4096, each a multiple of 64, \
 not [500, 512]
 run.toml: prior.weight must be a number from 0 to 10, not -1
-run.toml: optimizer.type must be one of "adamw", "adamw8bit", not "adamm" (did you mean "adamw"?)
-run.toml: optimizer.learning_rate must be a number greater than 0 and at most 1, not "1e-4" (remove the quotes)
+run.toml: optimizer.type must be one of "adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit", "lion", "lion8bit", \
+"adafactor", "prodigy", "adamw_schedulefree", not "adamm" (did you mean "adamw"?)
+run.toml: optimizer.learning_rate must be a number greater than 0 and at most 10, not "1e-4" (remove the quotes)
 run.toml: optimizer.betas must be a list of 2 numbers at least 0 and less than 1, not [0.9, "x"]
 run.toml: train.max_steps must be a whole number from 1 to 10000000, not 0
 run.toml: train.batch_size must be a whole number from 1 to 1024, not true

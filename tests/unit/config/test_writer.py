@@ -31,7 +31,9 @@ def values(value: ValueInfo) -> st.SearchStrategy[Any]:
         low, high = value.ge if value.gt is None else value.gt, value.le or value.lt
         open_ends = {"exclude_min": value.gt is not None, "exclude_max": value.lt is not None}
         return st.floats(low, high, allow_infinity=False, **open_ends)
-    return st.from_regex(value.pattern, fullmatch=True) if value.pattern else TEXT
+    if value.pattern:
+        return st.from_regex(value.pattern, fullmatch=True)
+    return TEXT.map(lambda text: text[: value.max_length])
 
 
 def settings_of_field(field: FieldInfo) -> st.SearchStrategy[Any]:
@@ -68,11 +70,22 @@ def obey_rules(tables: dict[str, Any]) -> None:
         if prompt.get("guidance_scale") == 1:
             prompt.pop("negative_prompt", None)
     for field in all_fields().values():
-        holder = tables
-        for part in field.key.split(".")[:-1]:
-            holder = holder.get(part, {}) if isinstance(holder, dict) else {}
-        if field.name in holder and failing_condition(field, tables):
-            del holder[field.name]
+        table, _, name = field.about.instead_of.rpartition(".")
+        if field.about.instead_of and field.name in tables.get(table, {}):
+            tables[table].pop(name, None)
+    for field in all_fields().values():
+        if failing_condition(field, tables):
+            for holder in holders_of(field, tables):
+                holder.pop(field.name, None)
+
+
+def holders_of(field: FieldInfo, tables: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every table that can hold the setting: one, or those of a list."""
+    holders = [tables]
+    for part in field.key.split(".")[:-1]:
+        below = [holder[part] for holder in holders if part in holder]
+        holders = [table for inner in below for table in (inner if isinstance(inner, list) else [inner])]
+    return holders
 
 
 @given(tables(root()), st.booleans())
@@ -96,8 +109,8 @@ def test_what_is_unset_or_unused_is_left_out():
 def test_the_order_is_that_of_the_schema_and_comments_give_help_and_unit():
     text = dump_config(Config())
     headers = [line for line in text.splitlines() if line.startswith("[")]
-    assert headers[0] == "[model]"
-    assert headers[-1] == "[save]"
+    assert headers[0] == "[method]"
+    assert headers[-1] == "[hub]"
     assert "workers = 4  # Threads that read and decode pictures." in text
     assert "gradient_accumulation = 1  # Forward passes that make one optimizer step." in text
     assert max(len(line) for line in text.splitlines()) < 80
