@@ -117,9 +117,9 @@ def ask_bitsandbytes() -> dict[str, Any]:
     before, rate = weight.detach().clone(), 1e-2
     try:
         settings = Optimizer(type="adamw8bit", learning_rate=rate, weight_decay=0)
-        optimizer = make_optimizer([weight], settings, exact_skip=False)
+        optimizer = make_optimizer([[weight]], settings, exact_skip=False)
         off, on = torch.zeros((), dtype=torch.bool, device=device), torch.ones((), device=device)
-        optimizer.step(rate, on, off, seed=0)
+        optimizer.step([rate], on, off, seed=0)
     except UserError as error:
         return {"device": device.type, "problem": str(error.__cause__ or error)}
     except Exception as error:  # noqa: BLE001 - a native library fails in any way

@@ -37,12 +37,11 @@ def test_at_1e_6_the_intended_movement_arrives_where_plain_rounding_loses_it(kin
     signs = torch.randn(start.shape, generator=generator).sign()
     weight = torch.nn.Parameter(start.clone())
     settings = Optimizer(type=kind, learning_rate=1e-6, weight_decay=0.0)
-    optimizer = make_optimizer([weight], settings, exact_skip=False)
+    optimizer = make_optimizer([[weight]], settings, exact_skip=False)
     for step in range(4):
         weight.grad = (signs * 1e-2).to(dtype)
-        optimizer.step(
-            1e-6, torch.tensor(1.0), torch.tensor(False), seed=1000 + step
-        )  # not the seed of the weights
+        # not the seed of the weights
+        optimizer.step([1e-6], torch.tensor(1.0), torch.tensor(False), seed=1000 + step)
     intended = -4e-6 * signs  # Adam moves by the learning rate while the gradient keeps its sign
     assert arrived(start, weight.detach(), intended) > 0.95
     plainly = start.clone()

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainer_core.data.order import MicroBatch, TrainingOrder
+from trainer_core.data.order import Draw, TrainingOrder
 
-Fetch = Callable[[int], tuple[Tensor, ...]]
-"""Loads what one item needs: (mean, std) of its latents, or (pixels,)."""
+Fetch = Callable[[Draw], tuple[Tensor, ...]]
+"""Loads what one sample needs: (mean, std) of its latents, or (pixels,)."""
+Caption = Callable[[Draw], str]
+"""Returns the text that one sample is trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,34 +21,46 @@ class Batch:
 
     Attributes:
         items: index of each sample's item.
+        captions: the text of each sample.
         tensors: (mean, std), each [B, 4, h, w], or (pixels [B, 3, H, W],).
     """
 
     items: tuple[int, ...]
+    captions: tuple[str, ...]
     tensors: tuple[Tensor, ...]
 
 
 class BatchLoader:
     """Loads the batches of each step; with `ahead` threads, those of the next step while this one is computed."""
 
-    def __init__(self, order: TrainingOrder, fetch: Fetch, device: torch.device, *, ahead: int, last: int) -> None:
+    def __init__(
+        self,
+        order: TrainingOrder,
+        fetch: Fetch,
+        caption: Caption,
+        device: torch.device,
+        *,
+        ahead: int,
+        last: int,
+    ) -> None:
         self.order = order
         self.fetch = fetch
+        self.caption = caption
         self.device = device
         self.last = last
         self.executor = ThreadPoolExecutor(ahead, thread_name_prefix="batches") if ahead else None
-        self.waiting: dict[int, list[tuple[MicroBatch, list[Future[tuple[Tensor, ...]]]]]] = {}
+        self.waiting: dict[int, list[tuple[tuple[Draw, ...], list[Future[tuple[Tensor, ...]]]]]] = {}
 
     def step(self, step: int) -> list[Batch]:
         """Return the batches of optimizer step `step` (from 0)."""
         if self.executor is None:
-            return [self._collate(micro, [self.fetch(i) for i in micro.items]) for micro in self.order.step(step)]
+            return [self._collate(draws, [self.fetch(draw) for draw in draws]) for draws in self._draws(step)]
         self._request(step)
         if step + 1 < self.last:
             self._request(step + 1)
         return [
-            self._collate(micro, [future.result() for future in futures])
-            for micro, futures in self.waiting.pop(step)
+            self._collate(draws, [future.result() for future in futures])
+            for draws, futures in self.waiting.pop(step)
         ]
 
     def close(self) -> None:
@@ -58,12 +72,19 @@ class BatchLoader:
         if step not in self.waiting and self.executor is not None:
             submit = self.executor.submit
             self.waiting[step] = [
-                (micro, [submit(self.fetch, i) for i in micro.items]) for micro in self.order.step(step)
+                (draws, [submit(self.fetch, draw) for draw in draws]) for draws in self._draws(step)
             ]
 
-    def _collate(self, micro: MicroBatch, rows: list[tuple[Tensor, ...]]) -> Batch:
+    def _draws(self, step: int) -> list[tuple[Draw, ...]]:
+        return [self.order.draws(step, number, micro) for number, micro in enumerate(self.order.step(step))]
+
+    def _collate(self, draws: tuple[Draw, ...], rows: list[tuple[Tensor, ...]]) -> Batch:
         columns = [self._stack(column) for column in zip(*rows, strict=True)]
-        return Batch(micro.items, tuple(column.to(self.device, non_blocking=True) for column in columns))
+        return Batch(
+            items=tuple(draw.item for draw in draws),
+            captions=tuple(self.caption(draw) for draw in draws),
+            tensors=tuple(column.to(self.device, non_blocking=True) for column in columns),
+        )
 
     def _stack(self, rows: tuple[Tensor, ...]) -> Tensor:
         """Stack into pinned memory where a GPU will copy it; torch gives the same block again once it is free."""

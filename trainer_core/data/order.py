@@ -29,6 +29,23 @@ class MicroBatch:
     items: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One sample of a step.
+
+    Attributes:
+        item: index of its item.
+        step: optimizer step, from 0.
+        epoch: epoch, from 0.
+        seed: what everything random about the sample (mirroring, cropping, its caption) is derived from.
+    """
+
+    item: int
+    step: int
+    epoch: int
+    seed: int
+
+
 @dataclass(frozen=True)
 class TrainingOrder:
     """All batches of a training; those of the last two epochs asked for are remembered.
@@ -65,6 +82,14 @@ class TrainingOrder:
         batches = self._epoch(self.epoch_of(step))
         first = step % self.steps_per_epoch * self.accumulation
         return batches[first : first + self.accumulation]
+
+    def draws(self, step: int, number: int, micro: MicroBatch) -> tuple[Draw, ...]:
+        """Return the samples of forward pass `number` of step `step`, which `micro` is."""
+        epoch = self.epoch_of(step)
+        return tuple(
+            Draw(item, step, epoch, derive_seed(self.seed, "sample", step, number, place))
+            for place, item in enumerate(micro.items)
+        )
 
     def _epoch(self, epoch: int) -> tuple[MicroBatch, ...]:
         if epoch not in self._remembered:

@@ -13,16 +13,16 @@ from trainer_core.data.batches import BatchLoader
 from trainer_core.data.buckets import Fit
 from trainer_core.data.cache import Frame, LatentsInMemory, LatentsOnDisk, fill, frame_keys
 from trainer_core.data.dataset import Item
-from trainer_core.data.order import TrainingOrder
+from trainer_core.data.order import Draw, TrainingOrder
 from trainer_core.data.pixels import load_pixels
 from trainer_core.run.events import EventWriter
-from trainer_core.train.attention import set_attention
 from trainer_core.train.conditioning import Conditioning
 from trainer_core.train.objective import NoiseSchedule
 from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.precision import Precision
 from trainer_core.train.scaler import LossScaler
 from trainer_core.train.throttle import throttled
+from trainer_core.train.trained import Group, place_for_training
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,17 @@ class Job:
     loader: BatchLoader
     conditioning: Conditioning
     schedule: NoiseSchedule
-    parameters: dict[str, Parameter]
+    groups: list[Group]
     optimizer: WeightUpdate
     scaler: LossScaler
     step: int = 0
     in_update: bool = False
     settle: Callable[[], None] = _nothing
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Every trained weight by name, group after group."""
+        return {name: parameter for group in self.groups for name, parameter in group.parameters.items()}
 
     @property
     def epoch(self) -> int:
@@ -96,7 +101,8 @@ def prepare(
     loader = _make_loader(config, samples, model, device, events, cache_dir, should_stop)
     if should_stop():
         raise StopRequestedError
-    parameters = _place(config, model, device, precision)
+    groups = place_for_training(config, model, device, precision)
+    captions = [item.picture.caption for item in samples.items]
     job = Job(
         config=config,
         samples=samples,
@@ -106,15 +112,17 @@ def prepare(
         loader=loader,
         conditioning=Conditioning(
             model,
-            [item.picture.caption for item in samples.items],
+            captions,
             device,
             clip_skip=config.model.clip_skip,
             trained=config.text_encoder.train,
             autocast=precision.autocast(device),
         ),
         schedule=NoiseSchedule.of(model.scheduler_config, device),
-        parameters=parameters,
-        optimizer=make_optimizer(list(parameters.values()), config.optimizer, exact_skip=precision.scaled),
+        groups=groups,
+        optimizer=make_optimizer(
+            [list(group.parameters.values()) for group in groups], config.optimizer, exact_skip=precision.scaled
+        ),
         scaler=LossScaler(device, enabled=precision.scaled),
     )
     leave_the_device(job)
@@ -131,26 +139,6 @@ def leave_the_device(job: Job) -> None:
         torch.cuda.empty_cache()
 
 
-def _place(config: Config, model: Any, device: torch.device, precision: Precision) -> dict[str, Parameter]:
-    """Put U-Net and text encoder on the device in their training types; return the weights to train, by name."""
-    set_attention(model.unet, config.memory.attention, device)
-    if config.memory.gradient_checkpointing:
-        model.unet.enable_gradient_checkpointing()
-        if config.text_encoder.train:
-            model.text_encoder.gradient_checkpointing_enable({"use_reentrant": False})
-    model.unet.to(device, precision.weights).train().requires_grad_(True)
-    model.text_encoder.to(device, precision.weights).requires_grad_(config.text_encoder.train)
-    model.text_encoder.train(config.text_encoder.train)
-    trained = {"unet": model.unet}
-    if config.text_encoder.train:
-        trained["text_encoder"] = model.text_encoder
-    return {
-        f"{component}.{name}": parameter
-        for component, module in trained.items()
-        for name, parameter in module.named_parameters()
-    }
-
-
 def _make_loader(
     config: Config,
     samples: Samples,
@@ -162,11 +150,16 @@ def _make_loader(
 ) -> BatchLoader:
     frames = [Frame(item.picture, fit) for item, fit in zip(samples.items, samples.fits, strict=True)]
     workers = config.train.workers
+
+    def caption(draw: Draw) -> str:
+        return samples.items[draw.item].picture.caption
+
     model.vae.to(device, torch.float32).eval().requires_grad_(False)
     if config.dataset.cache_latents == "off":
         return BatchLoader(
             samples.order,
-            lambda index: (load_pixels(frames[index].picture.path, frames[index].fit),),
+            lambda draw: (load_pixels(frames[draw.item].picture.path, frames[draw.item].fit),),
+            caption,
             device,
             ahead=workers,
             last=samples.total_steps,
@@ -188,4 +181,12 @@ def _make_loader(
     )
     model.vae.to("cpu")  # before the U-Net takes its place
     ahead = 0 if isinstance(store, LatentsInMemory) else workers
-    return BatchLoader(samples.order, store.fetch, device, ahead=ahead, last=samples.total_steps)
+    fetch = store.fetch
+    return BatchLoader(
+        samples.order,
+        lambda draw: fetch(draw.item),
+        caption,
+        device,
+        ahead=ahead,
+        last=samples.total_steps,
+    )

@@ -50,7 +50,7 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
     """
     settings, order, total = job.config.optimizer, job.samples.order, job.samples.total_steps
     weights = _loss_weights(job)
-    parameters = list(job.parameters.values())
+    parameters, scheduler = list(job.parameters.values()), job.config.scheduler
     generator = torch.Generator(job.device)
     readback, watch = Readback(job.device), _Watch(job, report)
     job.settle = lambda: watch.see(readback.drain())
@@ -58,7 +58,7 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
     while job.step < total:
         batches = job.loader.step(job.step)
         samples = sum(len(batch.items) for batch in batches)
-        learning_rate = learning_rate_at(job.step, total, settings.learning_rate, job.config.scheduler)
+        rates = [learning_rate_at(job.step, total, group.learning_rate, scheduler) for group in job.groups]
         # --------------------------------------------------------------- one optimizer step
         step_loss = torch.zeros((), device=job.device)
         for number, batch in enumerate(batches):
@@ -71,14 +71,14 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         broken = ~(norm + step_loss).isfinite()
         clip = (settings.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) if settings.max_grad_norm else 1.0
         job.in_update = True
-        job.optimizer.step(learning_rate, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
+        job.optimizer.step(rates, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
         job.scaler.update(broken)
         for parameter in parameters:
             parameter.grad = None
         # ---------------------------------------------------------------------------------
         job.step += 1
         job.in_update = False
-        watch.queued(job.step, order.epoch_of(job.step - 1) + 1, learning_rate, samples)
+        watch.queued(job.step, order.epoch_of(job.step - 1) + 1, rates[0], samples)
         watch.see(readback.push(job.step, step_loss, norm))
         if job.step == total:
             job.settle()
@@ -98,7 +98,7 @@ def batch_losses(job: Job, batch: Batch, generator: torch.Generator) -> Tensor:
     timesteps = torch.randint(job.schedule.timesteps, (len(mean),), generator=generator, device=mean.device)
     noisy = job.schedule.add_noise(latents, noise, timesteps)
     with job.precision.autocast(job.device):
-        hidden = job.conditioning(batch.items)
+        hidden = job.conditioning(batch.captions)
         predicted = job.model.unet(noisy.to(job.precision.weights), timesteps, hidden, return_dict=False)[0]
     return sample_losses(predicted, job.schedule.target(job.model.prediction, latents, noise, timesteps))
 

@@ -5,7 +5,7 @@ by `factor` (clipping and unscaling in one number on the device) and does nothin
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -24,38 +24,43 @@ ParameterState = dict[str, Any]
 class WeightUpdate(Protocol):
     """What the loop needs of an optimizer."""
 
-    def step(self, learning_rate: float, factor: Tensor, skip: Tensor, seed: int) -> None:
-        """Update every weight once; `seed` decides the stochastic rounding of 16-bit weights."""
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
+        """Update every weight that has a gradient; `seed` decides the stochastic rounding of 16-bit weights.
+
+        `learning_rates` holds one number for each group that the optimizer was made with.
+        """
 
     def state(self) -> list[ParameterState]:
-        """Return the state of each parameter, in order."""
+        """Return the state of each parameter, in order, group after group."""
 
     def load(self, states: list[ParameterState]) -> None:
         """Restore what `state` returned."""
 
 
-def make_optimizer(parameters: list[Parameter], settings: OptimizerSettings, *, exact_skip: bool) -> WeightUpdate:
-    """Build the optimizer for `parameters`, which share one dtype and device.
+def make_optimizer(
+    groups: Sequence[Sequence[Parameter]], settings: OptimizerSettings, *, exact_skip: bool
+) -> WeightUpdate:
+    """Build the optimizer for weights in groups of equal learning rate, which share one dtype and device.
 
     Args:
-        parameters: the weights to train: float32, or float16 / bfloat16 for full_fp16 / full_bf16.
+        groups: the weights to train: float32, or float16 / bfloat16 for full_fp16 / full_bf16.
         settings: the [optimizer] table.
         exact_skip: whether a skipped step must leave weights and state untouched (a loss scaler is in use)
             rather than only unharmed.
     """
     if settings.type == "adamw8bit":
-        return AdamW8bit(parameters, settings, exact_skip=exact_skip)
-    if parameters[0].dtype == torch.float32:
-        return FusedAdamW(parameters, settings)
-    return RoundedAdamW(parameters, settings, exact_skip=exact_skip)
+        return AdamW8bit(groups, settings, exact_skip=exact_skip)
+    if groups[0][0].dtype == torch.float32:
+        return FusedAdamW(groups, settings)
+    return RoundedAdamW(groups, settings, exact_skip=exact_skip)
 
 
 class FusedAdamW:
     """torch's fused AdamW for float32 weights (Loshchilov and Hutter 2019, Decoupled Weight Decay)."""
 
-    def __init__(self, parameters: list[Parameter], settings: OptimizerSettings) -> None:
+    def __init__(self, groups: Sequence[Sequence[Parameter]], settings: OptimizerSettings) -> None:
         self.optimizer = torch.optim.AdamW(
-            parameters,
+            _tables(groups),
             lr=settings.learning_rate,
             betas=settings.betas,
             eps=settings.eps,
@@ -63,10 +68,11 @@ class FusedAdamW:
             fused=True,
         )
 
-    def step(self, learning_rate: float, factor: Tensor, skip: Tensor, seed: int) -> None:
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
         """Update every weight; unscaling and skipping happen inside the fused kernel."""
         del seed  # float32 weights are not rounded
-        self.optimizer.param_groups[0]["lr"] = learning_rate
+        for group, learning_rate in zip(self.optimizer.param_groups, learning_rates, strict=True):
+            group["lr"] = learning_rate
         # The kernel divides by grad_scale; where the step is skipped the factor may be NaN, which it never reads.
         self.optimizer.grad_scale = factor.reciprocal()  # type: ignore[attr-defined]
         self.optimizer.found_inf = skip.float()  # type: ignore[attr-defined]
@@ -85,16 +91,18 @@ class FusedAdamW:
 class RoundedAdamW:
     """AdamW for 16-bit weights: moments and arithmetic in float32, the weight written with stochastic rounding."""
 
-    def __init__(self, parameters: list[Parameter], settings: OptimizerSettings, *, exact_skip: bool) -> None:
-        self.parameters = parameters
+    def __init__(
+        self, groups: Sequence[Sequence[Parameter]], settings: OptimizerSettings, *, exact_skip: bool
+    ) -> None:
+        self.parameters = [(parameter, number) for number, group in enumerate(groups) for parameter in group]
         self.settings = settings
         self.exact_skip = exact_skip
         self.steps = 0
-        self.generator = torch.Generator(parameters[0].device)
-        self.moments = [(_zeros32(parameter), _zeros32(parameter)) for parameter in parameters]
+        self.generator = torch.Generator(groups[0][0].device)
+        self.moments = [(_zeros32(parameter), _zeros32(parameter)) for parameter, _ in self.parameters]
 
     @torch.no_grad()
-    def step(self, learning_rate: float, factor: Tensor, skip: Tensor, seed: int) -> None:
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
         """Update every weight through one float32 temporary at a time."""
         if self.exact_skip and bool(skip):  # the one host sync that fp16's scaler needs
             return
@@ -102,9 +110,10 @@ class RoundedAdamW:
         self.generator.manual_seed(seed)
         beta1, beta2 = self.settings.betas
         correction1, correction2 = 1 - beta1**self.steps, math.sqrt(1 - beta2**self.steps)
-        for parameter, (first, second) in zip(self.parameters, self.moments, strict=True):
+        for (parameter, group), (first, second) in zip(self.parameters, self.moments, strict=True):
             if parameter.grad is None:
                 continue
+            learning_rate = learning_rates[group]
             gradient = parameter.grad.float().mul_(factor).masked_fill_(skip, 0.0)
             first.lerp_(gradient, 1 - beta1)
             second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -130,42 +139,41 @@ class AdamW8bit:
     with the device after every parameter and rounds to nearest, so its per-parameter update is called instead.
     """
 
-    def __init__(self, parameters: list[Parameter], settings: OptimizerSettings, *, exact_skip: bool) -> None:
+    def __init__(
+        self, groups: Sequence[Sequence[Parameter]], settings: OptimizerSettings, *, exact_skip: bool
+    ) -> None:
         self.exact_skip = exact_skip
-        self.generator = torch.Generator(parameters[0].device)
-        self.optimizer = _bitsandbytes_adamw(parameters, settings)
+        self.generator = torch.Generator(groups[0][0].device)
+        self.optimizer = _bitsandbytes_adamw(groups, settings)
         self.optimizer.initialized = True
-        for index, parameter in enumerate(parameters):
-            self.optimizer.init_state(self.group, parameter, 0, index)
-
-    @property
-    def group(self) -> dict[str, Any]:
-        """The one parameter group."""
-        group: dict[str, Any] = self.optimizer.param_groups[0]
-        return group
+        for place in _places(self.optimizer):
+            self.optimizer.init_state(*place)
 
     @torch.no_grad()
-    def step(self, learning_rate: float, factor: Tensor, skip: Tensor, seed: int) -> None:
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
         """Update every weight, one parameter at a time."""
         if self.exact_skip and bool(skip):  # the one host sync that fp16's scaler needs
             return
         self.generator.manual_seed(seed)
-        self.group["lr"] = learning_rate
-        for index, parameter in enumerate(_parameters(self.optimizer)):
+        for group, learning_rate in zip(self.optimizer.param_groups, learning_rates, strict=True):
+            group["lr"] = learning_rate
+        for place in _places(self.optimizer):
+            parameter = place[1]
             if parameter.grad is None:
                 continue
             gradient = parameter.grad.float().mul_(factor).masked_fill_(skip, 0.0)
             if parameter.dtype == torch.float32:
-                self.optimizer.update_step(self.group, parameter, 0, index)
+                self.optimizer.update_step(*place)
             else:
-                self._update_rounded(parameter, gradient, index)
+                self._update_rounded(place, gradient)
 
-    def _update_rounded(self, parameter: Parameter, gradient: Tensor, index: int) -> None:
+    def _update_rounded(self, place: "_Place", gradient: Tensor) -> None:
+        group, parameter, *numbers = place
         exact = Parameter(parameter.float(), requires_grad=False)
         exact.grad = gradient
         state = self.optimizer.state
         state[exact] = state[parameter]
-        self.optimizer.update_step(self.group, exact, 0, index)
+        self.optimizer.update_step(group, exact, *numbers)
         del state[exact]
         parameter.copy_(round_stochastically(exact.data, parameter.dtype, self.generator))
 
@@ -183,7 +191,22 @@ class AdamW8bit:
             self.optimizer.state[parameter]["step"] = int(state["step"])
 
 
-def _bitsandbytes_adamw(parameters: list[Parameter], settings: OptimizerSettings) -> Any:
+_Place = tuple[dict[str, Any], Parameter, int, int]
+"""How bitsandbytes calls a parameter: its group, itself, the group's number, its number within the group."""
+
+
+def _places(optimizer: Any) -> Iterator[_Place]:
+    for number, group in enumerate(optimizer.param_groups):
+        for index, parameter in enumerate(group["params"]):
+            yield group, parameter, number, index
+
+
+def _tables(groups: Sequence[Sequence[Parameter]]) -> list[dict[str, Any]]:
+    """Return the groups as torch wants them."""
+    return [{"params": list(group)} for group in groups]
+
+
+def _bitsandbytes_adamw(groups: Sequence[Sequence[Parameter]], settings: OptimizerSettings) -> Any:
     try:
         quiet_imports()
         from bitsandbytes.optim import AdamW8bit as BitsandbytesAdamW
@@ -194,7 +217,7 @@ def _bitsandbytes_adamw(parameters: list[Parameter], settings: OptimizerSettings
             ExitCode.CONFIG,
         ) from error
     return BitsandbytesAdamW(
-        parameters,
+        _tables(groups),
         lr=settings.learning_rate,
         betas=settings.betas,
         eps=settings.eps,
@@ -203,7 +226,8 @@ def _bitsandbytes_adamw(parameters: list[Parameter], settings: OptimizerSettings
 
 
 def _parameters(optimizer: Any) -> Iterator[Parameter]:
-    yield from optimizer.param_groups[0]["params"]
+    for group in optimizer.param_groups:
+        yield from group["params"]
 
 
 def _zeros32(parameter: Parameter) -> Tensor:

@@ -11,15 +11,14 @@ import torch
 
 from trainer_core.config.schema import Prompt
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.models.save import save_model
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
 from trainer_core.saves import ENDINGS, names_until
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import save_checkpoint
 from trainer_core.train.job import Job, leave_the_device
-from trainer_core.train.metadata import model_metadata
 from trainer_core.train.preview import draw, save_picture
+from trainer_core.train.result import save_result
 from trainer_core.train.resume import checkpoint_of
 
 
@@ -41,14 +40,11 @@ class Outputs:
     def save_model(self, name: str) -> list[Path]:
         """Write the model as it is now into the output folder, read back and verified; return its paths."""
         self.job.settle()
-        save, started = self.job.config.save, time.monotonic()
+        started = time.monotonic()
         folder = self._folder()
         with self._phase("save"):
             _make(folder)
-            metadata = model_metadata(self.job, name)
-            saved = save_model(
-                self.job.model, folder / name, format=save.format, precision=save.precision, metadata=metadata
-            )
+            saved = save_result(self.job, folder / name)
             seconds = round(time.monotonic() - started, 3)
             path = str(saved.paths[0])
             self.events.emit("saved", step=self.job.step, path=path, seconds=seconds, bytes=saved.bytes)

@@ -19,7 +19,7 @@ def refuse_impossible(config: Config, device: torch.device) -> None:
     if config.memory.attention == "xformers" and (problem := xformers_problem(device)):
         problems.append(f'memory.attention = "xformers": {problem}. Use "sdpa".')
     try:
-        make_optimizer([torch.nn.Parameter(torch.zeros(1, device=device))], config.optimizer, exact_skip=False)
+        make_optimizer([[torch.nn.Parameter(torch.zeros(1, device=device))]], config.optimizer, exact_skip=False)
     except UserError as error:
         problems += error.problems
     if problems:

@@ -66,8 +66,8 @@ run.toml: preset.title must be text of at most 120 characters, not 3 (write it i
 run.toml: dataset.resolution must be a list of 2 whole numbers from 64 to 4096, each a multiple of 64, \
 not [500, 512]
 run.toml: prior.weight must be a number from 0 to 10, not -1
-run.toml: optimizer.type must be one of "adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit", "lion", "lion8bit", \
-"adafactor", "prodigy", "adamw_schedulefree", not "adamm" (did you mean "adamw"?)
+run.toml: optimizer.type must be one of "adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit", "lion", \
+"lion8bit", "adafactor", "prodigy", "adamw_schedulefree", not "adamm" (did you mean "adamw"?)
 run.toml: optimizer.learning_rate must be a number greater than 0 and at most 10, not "1e-4" (remove the quotes)
 run.toml: optimizer.betas must be a list of 2 numbers at least 0 and less than 1, not [0.9, "x"]
 run.toml: train.max_steps must be a whole number from 1 to 10000000, not 0
