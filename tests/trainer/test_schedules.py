@@ -2,8 +2,8 @@ import pytest
 import torch
 from diffusers.optimization import get_scheduler
 
-from trainer_core.config.schema import Scheduler
-from trainer_core.train.learning_rate import learning_rate_at
+from trainer_core.config.schema import Optimizer, Scheduler, TextEncoder, Train
+from trainer_core.train.learning_rate import learning_rate_at, peak_learning_rates
 from trainer_core.train.scaler import LossScaler
 
 KINDS = ["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup"]
@@ -22,6 +22,23 @@ def test_schedules_are_those_of_diffusers(kind, warmup):
         assert learning_rate_at(step, 50, 3e-4, ours) == pytest.approx(theirs.get_last_lr()[0], abs=1e-15)
         optimizer.step()
         theirs.step()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_warm_up_in_percent_is_that_share_of_all_steps(kind):
+    percent, steps = Scheduler(type=kind, warmup_percent=14), Scheduler(type=kind, warmup_steps=7)
+    rates = [[learning_rate_at(step, 50, 3e-4, given) for step in range(50)] for given in (percent, steps)]
+    assert rates[0] == rates[1]
+
+
+def test_scale_lr_multiplies_both_rates_by_the_samples_of_a_step():
+    train = Train(batch_size=3, gradient_accumulation=4)
+    plain, scaled = (Optimizer(learning_rate=1e-6, scale_lr=flag) for flag in (False, True))
+    own = TextEncoder(learning_rate=5e-7)
+    assert peak_learning_rates(plain, TextEncoder(), train) == (1e-6, 1e-6)
+    assert peak_learning_rates(plain, own, train) == (1e-6, 5e-7)
+    assert peak_learning_rates(scaled, own, train) == pytest.approx((12e-6, 6e-6))
+    assert peak_learning_rates(scaled, TextEncoder(), train) == pytest.approx((12e-6, 12e-6))
 
 
 def test_the_loss_scale_halves_on_overflow_and_doubles_after_enough_clean_steps():

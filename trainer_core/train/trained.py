@@ -8,6 +8,7 @@ from torch.nn import Parameter
 
 from trainer_core.config.schema import Config
 from trainer_core.train.attention import set_attention
+from trainer_core.train.learning_rate import peak_learning_rates
 from trainer_core.train.precision import Precision
 
 
@@ -36,9 +37,10 @@ def place_for_training(config: Config, model: Any, device: torch.device, precisi
     model.unet.to(device, precision.weights).train().requires_grad_(True)
     model.text_encoder.to(device, precision.weights).requires_grad_(config.text_encoder.train)
     model.text_encoder.train(config.text_encoder.train)
-    groups = [_group("unet", model.unet, config.optimizer.learning_rate)]
+    unet_peak, text_encoder_peak = peak_learning_rates(config.optimizer, config.text_encoder, config.train)
+    groups = [_group("unet", model.unet, unet_peak)]
     if config.text_encoder.train:
-        groups.append(_group("text_encoder", model.text_encoder, config.optimizer.learning_rate))
+        groups.append(_group("text_encoder", model.text_encoder, text_encoder_peak))
     return groups
 
 
