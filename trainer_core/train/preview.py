@@ -1,5 +1,6 @@
 """Previews: pictures drawn from prompts with the weights as they are, without touching the training's state."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from trainer_core.models.quiet import quiet_imports
 from trainer_core.run.atomic import staged
 
 
-@torch.no_grad()
 def draw(
     model: Any,
     prompt: Prompt,
@@ -24,39 +24,59 @@ def draw(
     clip_skip: int | None,
     autocast: torch.autocast,
 ) -> Image.Image:
-    """Draw one picture with DPM-Solver++ (Lu et al. 2022) and classifier-free guidance.
+    """Draw one picture; see `draw_together`."""
+    return draw_together(model, [prompt], size, device, clip_skip=clip_skip, autocast=autocast)[0]
 
-    The modules must be on `device`; noise comes from a generator of its own on the CPU, so that a seed gives
-    the same picture on every machine and the training's randomness is not touched.
+
+@torch.no_grad()
+def draw_together(
+    model: Any,
+    prompts: Sequence[Prompt],
+    size: Size,
+    device: torch.device,
+    *,
+    clip_skip: int | None,
+    autocast: torch.autocast,
+) -> list[Image.Image]:
+    """Draw a picture of each prompt with DPM-Solver++ (Lu et al. 2022) and classifier-free guidance.
+
+    The modules must be on `device`, and size, steps and scale the first prompt's for all. The noise of each comes
+    from a generator of its own on the CPU, so that a seed gives the same picture on every machine and in every
+    batch, and the training's randomness is not touched.
     """
-    width, height = prompt.width or size[0], prompt.height or size[1]
+    first, count = prompts[0], len(prompts)
+    width, height = first.width or size[0], first.height or size[1]
     scheduler = _scheduler(model.scheduler_config, model.prediction)
-    scheduler.set_timesteps(prompt.steps)
-    generator = torch.Generator("cpu").manual_seed(prompt.seed)
-    shape = (1, model.family.latent_channels, height // 8, width // 8)
-    latents = torch.randn(shape, generator=generator).to(device) * scheduler.init_noise_sigma
-    ids = torch.tensor(model.family.tokenize([prompt.negative_prompt, prompt.prompt]), device=device)
+    scheduler.set_timesteps(first.steps)
+    shape = (model.family.latent_channels, height // 8, width // 8)
+    noise = [torch.randn(shape, generator=torch.Generator("cpu").manual_seed(each.seed)) for each in prompts]
+    latents = torch.stack(noise).to(device) * scheduler.init_noise_sigma
+    texts = [*(each.negative_prompt for each in prompts), *(each.prompt for each in prompts)]
+    ids = torch.tensor(model.family.tokenize(texts), device=device)
     weights = next(model.unet.parameters()).dtype
     with autocast:
         hidden = model.family.encode(model.text_encoder, ids, clip_skip)
         for timestep in scheduler.timesteps:
             both = scheduler.scale_model_input(torch.cat([latents, latents]), timestep).to(weights)
             predicted = model.unet(both, timestep.to(device), hidden, return_dict=False)[0].float()
-            unguided, guided = predicted.chunk(2)
-            predicted = unguided + prompt.guidance_scale * (guided - unguided)
+            unguided, guided = predicted.split(count)
+            predicted = unguided + first.guidance_scale * (guided - unguided)
             latents = scheduler.step(predicted, timestep, latents, return_dict=False)[0]
-    pixels = model.vae.decode(latents.float() / model.family.latent_scale, return_dict=False)[0]
-    return _picture(pixels[0])
+    scaled = (latents.float() / model.family.latent_scale).split(1)  # one by one: the VAE needs the most memory
+    return [_picture(model.vae.decode(each, return_dict=False)[0][0]) for each in scaled]
 
 
-def save_picture(picture: Image.Image, path: Path, prompt: Prompt, step: int) -> None:
-    """Write a PNG with its prompt and settings in the metadata, in the form that web UIs read."""
+def save_picture(picture: Image.Image, path: Path, prompt: Prompt, step: int | None) -> None:
+    """Write a PNG with its prompt and settings in the metadata, in the form that web UIs read.
+
+    `step` is the training's where it was drawn on the way.
+    """
     lines = [prompt.prompt]
     if prompt.negative_prompt:
         lines.append(f"Negative prompt: {prompt.negative_prompt}")
     lines.append(
         f"Steps: {prompt.steps}, Sampler: DPM++ 2M, CFG scale: {prompt.guidance_scale:g}, Seed: {prompt.seed}, "
-        f"Size: {picture.width}x{picture.height}, Training step: {step}"
+        f"Size: {picture.width}x{picture.height}" + ("" if step is None else f", Training step: {step}")
     )
     metadata = PngInfo()
     metadata.add_text("parameters", "\n".join(lines))
