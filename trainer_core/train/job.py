@@ -12,8 +12,9 @@ from trainer_core.config.schema import Config
 from trainer_core.data.batches import BatchLoader
 from trainer_core.data.buckets import Fit
 from trainer_core.data.cache import Frame, LatentsInMemory, LatentsOnDisk, fill, frame_keys
+from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item
-from trainer_core.data.order import Draw, TrainingOrder
+from trainer_core.data.order import TrainingOrder
 from trainer_core.data.pixels import load_pixels
 from trainer_core.run.events import EventWriter
 from trainer_core.train.conditioning import Conditioning
@@ -98,11 +99,11 @@ def prepare(
 ) -> Job:
     """Encode the pictures, place the model on `device`, and build optimizer, conditioning and loader."""
     precision = Precision.of(config.memory, device)
-    loader = _make_loader(config, samples, model, device, events, cache_dir, should_stop)
+    caption = CaptionSteps(config.dataset, samples.items, samples.total_steps)
+    loader = _make_loader(config, samples, caption, model, device, events, cache_dir, should_stop)
     if should_stop():
         raise StopRequestedError
     groups = place_for_training(config, model, device, precision)
-    captions = [item.picture.caption for item in samples.items]
     job = Job(
         config=config,
         samples=samples,
@@ -112,7 +113,7 @@ def prepare(
         loader=loader,
         conditioning=Conditioning(
             model,
-            captions,
+            () if caption.varies else caption.fixed_texts(),
             device,
             clip_skip=config.model.clip_skip,
             trained=config.text_encoder.train,
@@ -142,6 +143,7 @@ def leave_the_device(job: Job) -> None:
 def _make_loader(
     config: Config,
     samples: Samples,
+    caption: CaptionSteps,
     model: Any,
     device: torch.device,
     events: EventWriter,
@@ -150,9 +152,6 @@ def _make_loader(
 ) -> BatchLoader:
     frames = [Frame(item.picture, fit) for item, fit in zip(samples.items, samples.fits, strict=True)]
     workers = config.train.workers
-
-    def caption(draw: Draw) -> str:
-        return samples.items[draw.item].picture.caption
 
     model.vae.to(device, torch.float32).eval().requires_grad_(False)
     if config.dataset.cache_latents == "off":

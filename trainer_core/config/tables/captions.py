@@ -97,9 +97,10 @@ class CaptionSettings(Table):
     tag_dropout_rate: Fraction = setting(
         0.0, "Share of tags dropped at each step.", group="Captions", affects="batch"
     )
-    token_warmup_steps: int = setting(
-        0,
-        "Steps over which the number of tags used grows from token_warmup_min to all.",
+    token_warmup_steps: float = setting(
+        0.0,
+        "Steps over which the number of tags used grows from token_warmup_min to all; below 1, a share of all"
+        " steps.",
         group="Captions",
         affects="batch",
         unit="steps",
