@@ -32,24 +32,25 @@ def read_configs(name: str) -> dict[str, Config]:
     return configs
 
 
-def write_configs(folder: Path, configs: Mapping[str, Config], *, pad_id: int) -> None:
+def write_configs(
+    folder: Path, configs: Mapping[str, Config], *, pad_token: str, words: tokenizer.Vocabulary | None = None
+) -> None:
     """Write a Diffusers folder's JSON files and its tokenizer into `folder` (made if missing)."""
     for part, path in CONFIG_FILES.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(configs[part], indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    write_tokenizer(folder / "tokenizer", pad_id)
+    write_tokenizer(folder / "tokenizer", pad_token, words)
 
 
-def write_tokenizer(folder: Path, pad_id: int) -> None:
-    """Write the files of transformers' CLIPTokenizer into `folder` (made if missing)."""
-    words = tokenizer.vocabulary()
-    pad = "!" if pad_id == 0 else tokenizer.EOS_TOKEN
+def write_tokenizer(folder: Path, pad_token: str, words: tokenizer.Vocabulary | None = None) -> None:
+    """Write the files of transformers' CLIPTokenizer into `folder` (made if missing); CLIP's without `words`."""
+    words = words or tokenizer.vocabulary()
     special = {
         "bos_token": _special(tokenizer.BOS_TOKEN),
         "eos_token": _special(tokenizer.EOS_TOKEN),
         "unk_token": _special(tokenizer.EOS_TOKEN),
-        "pad_token": pad,
+        "pad_token": pad_token if pad_token in words.ids else tokenizer.EOS_TOKEN,
     }
     settings = {
         **special,
@@ -81,5 +82,5 @@ def bundled_config(name: str, parent: Path | None = None) -> Path:
         raise ValueError(f"no bundled configuration {name!r}; there are {', '.join(CONFIG_NAMES)}")
     folder = Path(tempfile.mkdtemp(prefix="dbtui-config-")) / name if parent is None else parent / name
     shutil.rmtree(folder, ignore_errors=True)
-    write_configs(folder, read_configs(name), pad_id=0 if "sd2" in name else tokenizer.EOS_ID)
+    write_configs(folder, read_configs(name), pad_token="!" if "sd2" in name else tokenizer.EOS_TOKEN)
     return folder

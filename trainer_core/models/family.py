@@ -1,12 +1,14 @@
 """What differs between model families, behind one interface: nothing outside this package asks which it is."""
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.models import tokenizer
 from trainer_core.models.keymap import is_vae_projection, unet_keys, vae_keys
+from trainer_core.models.text_form import TextForm
+from trainer_core.models.tokenizer import MAX_LENGTH
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,16 +34,24 @@ class Piece:
 
 
 class Family:
-    """One model family. Subclasses fill in what differs; instances have no state."""
+    """One model family. Subclasses fill in what differs; an instance knows only how a run reads its texts."""
 
     name: str
     title: str
-    pad_id: int
+    pad_token: str  # fills short texts
     clip_skip: int  # the layer the family itself uses, counted from the text encoder's end
     latent_scale: float = 0.18215
     latent_channels: int = 4
     downscale: int = 8  # pixels per latent, along each side
-    max_length: int = tokenizer.MAX_LENGTH
+
+    def __init__(self) -> None:
+        self.text_form = TextForm()
+
+    def reading(self, text_form: TextForm) -> "Family":
+        """Return the same family that reads texts in another way."""
+        other = copy(self)
+        other.text_form = text_form
+        return other
 
     def resolution(self, prediction: Prediction) -> int:
         """Return the side in pixels at which the family's models were trained."""
@@ -60,20 +70,45 @@ class Family:
         return None
 
     def tokenize(self, texts: Iterable[str]) -> list[list[int]]:
-        """Return 77 token ids per text, padded in the family's way."""
-        return tokenizer.encode(texts, self.max_length, pad_id=self.pad_id)
+        """Return token ids, equally many for each text: 77 a part, or as many as the longest text has."""
+        rows = self.text_form.rows(texts, self.pad_token)
+        used = max((row.used for row in rows), default=0)
+        return [row.ids[:used] for row in rows]
 
-    def skipped_layers(self, text_encoder: "Module", clip_skip: int | None) -> int:
-        """Return how many of the module's last layers `clip_skip` leaves out; a UserError if it cannot."""
-        raise NotImplementedError
+    def skipped_layers(self, layers: int, clip_skip: int | None) -> int:
+        """Return how many of a text encoder's last layers `clip_skip` leaves out; a UserError if it cannot.
+
+        None is the family's own; `layers` are those that the module has.
+        """
+        lowest = self.clip_skip  # every module ends with its family's own layer
+        highest = lowest + layers - 1
+        chosen = self.clip_skip if clip_skip is None else clip_skip
+        if not lowest <= chosen <= highest:
+            why = f"it has {layers} layers" + (", and the last one of all is not used" if lowest > 1 else "")
+            raise UserError(
+                f"model.clip_skip = {chosen} is not possible with this text encoder: {why}; "
+                f"use {lowest} to {highest}, or leave it out",
+                ExitCode.CONFIG,
+            )
+        return chosen - lowest
 
     def encode(self, text_encoder: "Module", input_ids: "Tensor", clip_skip: int | None = None) -> "Tensor":
-        """Return the U-Net's conditioning [B, 77, D] for token ids [B, 77].
+        """Return the U-Net's conditioning for the token ids [B, L] of `tokenize`.
 
-        The output of the layer that `clip_skip` chooses (None: the family's own) goes through the final layer
-        norm, as in every Stable Diffusion. Gradients flow if the text encoder's parameters want them.
+        Up to 77 ids are one part and give [B, L, D]. More are parts of 77, each encoded by itself; they become
+        [B, 1 + 75 n + 1, D]: the first part's BOS, the 75 places between BOS and the last in each part, and the
+        last place of the last part. Gradients flow if the text encoder's parameters want them.
         """
-        skipped = self.skipped_layers(text_encoder, clip_skip)
+        count, length = input_ids.shape
+        if length <= MAX_LENGTH:
+            return self._encode_part(text_encoder, input_ids, clip_skip)
+        states = self._encode_part(text_encoder, input_ids.reshape(-1, MAX_LENGTH), clip_skip)
+        parts = states.reshape(count, length // MAX_LENGTH, MAX_LENGTH, -1)
+        return joined_parts(parts)
+
+    def _encode_part(self, text_encoder: "Module", input_ids: "Tensor", clip_skip: int | None) -> "Tensor":
+        """The chosen layer's output goes through the final layer norm, as in every Stable Diffusion."""
+        skipped = self.skipped_layers(len(text_model(text_encoder).encoder.layers), clip_skip)
         if skipped == 0:
             hidden: Tensor = text_encoder(input_ids).last_hidden_state
             return hidden
@@ -120,14 +155,12 @@ def text_model(text_encoder: "Module") -> Any:
     return getattr(text_encoder, "text_model", text_encoder)
 
 
-def impossible_clip_skip(clip_skip: int, lowest: int, highest: int, why: str = "") -> UserError:
-    """Return the error for a `model.clip_skip` that the text encoder cannot satisfy."""
-    reason = f": {why}" if why else ""
-    return UserError(
-        f"model.clip_skip = {clip_skip} is not possible with this text encoder{reason}; "
-        f"use {lowest} to {highest}, or leave it out",
-        ExitCode.CONFIG,
-    )
+def joined_parts(parts: "Tensor") -> "Tensor":
+    """Return [B, 1 + 75 n + 1, D] from the hidden states [B, n, 77, D] of n parts."""
+    import torch
+
+    bodies = parts[:, :, 1:-1].flatten(1, 2)
+    return torch.cat([parts[:, 0, :1], bodies, parts[:, -1, -1:]], dim=1)
 
 
 def family_named(name: str) -> Family:

@@ -14,6 +14,7 @@ from trainer_core.models.quiet import quiet_imports
 from trainer_core.text import safe_text
 
 Progress = Callable[[str], None]
+TOKENIZER_FILES = ("vocab.json", "merges.txt")
 CONFIG_FILES = ("model_index.json", "scheduler/scheduler_config.json")
 TOKEN = re.compile(r"hf_[A-Za-z0-9]{8,}")
 
@@ -29,6 +30,11 @@ def fetch_model(repo_id: str, revision: str | None, progress: Progress) -> Path:
 def fetch_vae(repo_id: str, progress: Progress) -> Path:
     """Return the folder in the Hub's cache with the VAE `repo_id` (of a VAE alone, or of a whole model)."""
     return _fetch(repo_id, None, progress, choose_vae_files)
+
+
+def fetch_tokenizer(repo_id: str, progress: Progress) -> Path:
+    """Return the folder in the Hub's cache with the tokenizer `repo_id` (of a tokenizer alone, or of a model)."""
+    return _fetch(repo_id, None, progress, choose_tokenizer_files)
 
 
 def choose_model_files(names: Iterable[str]) -> list[str]:
@@ -50,6 +56,16 @@ def choose_vae_files(names: Iterable[str]) -> list[str]:
     for folder in ("vae/", ""):
         if weights := _weights(present, folder, "vae"):
             return [name for name in (f"{folder}config.json",) if name in present] + weights
+    return []
+
+
+def choose_tokenizer_files(names: Iterable[str]) -> list[str]:
+    """Return the files of a repository that hold its CLIP tokenizer; empty if there are none."""
+    present = set(names)
+    for folder in ("tokenizer/", ""):
+        files = [f"{folder}{name}" for name in TOKENIZER_FILES]
+        if present.issuperset(files):
+            return files
     return []
 
 
@@ -82,7 +98,8 @@ def _fetch(
         found = HfApi().model_info(repo_id, revision=revision, timeout=20)
         names = choose(file.rfilename for file in found.siblings or [])
         if not names:
-            raise _error(repo_id, "this repository holds no SD 1.x or 2.x model; check its name on huggingface.co")
+            kind = "CLIP tokenizer" if choose is choose_tokenizer_files else "SD 1.x or 2.x model"
+            raise _error(repo_id, f"this repository holds no {kind}; check its name on huggingface.co")
         return download(repo_id, revision or "main", found.sha or revision or "main", names, progress)
     except HfHubHTTPError as error:
         raise _http_error(repo_id, revision, error) from error
@@ -104,7 +121,7 @@ def _cached(repo_id: str, revision: str | None, choose: Callable[[Iterable[str]]
     names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     chosen = choose(names)
     weights = {name.partition("/")[0] for name in chosen if name.endswith((".safetensors", ".bin"))}
-    complete = choose is choose_vae_files or set(WEIGHT_STEMS) <= weights or len(chosen) == 1
+    complete = choose is not choose_model_files or set(WEIGHT_STEMS) <= weights or len(chosen) == 1
     if not chosen or not complete:
         return None
     return (

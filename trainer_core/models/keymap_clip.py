@@ -7,11 +7,12 @@ and value projections are one tensor.
 CLIP_PREFIX = "cond_stage_model.transformer."
 OPEN_CLIP_PREFIX = "cond_stage_model.model."
 TEXT_MODEL = "text_model."
+TOKEN_EMBEDDING = TEXT_MODEL + "embeddings.token_embedding.weight"
 
 LAYER_PARTS = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
 OPEN_CLIP_TOP = {
     "positional_embedding": "text_model.embeddings.position_embedding.weight",
-    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+    "token_embedding.weight": TOKEN_EMBEDDING,
     "ln_final.weight": "text_model.final_layer_norm.weight",
     "ln_final.bias": "text_model.final_layer_norm.bias",
 }

@@ -10,12 +10,14 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.assemble import Recipe, assemble
 from trainer_core.models.ckpt import as_safetensors
 from trainer_core.models.configs import read_configs
-from trainer_core.models.family import COMPONENTS, VAE_PREFIX, Component, family_named
+from trainer_core.models.family import COMPONENTS, VAE_PREFIX, Component, Family, family_named
 from trainer_core.models.header import read_header
+from trainer_core.models.keymap_clip import TOKEN_EMBEDDING
 from trainer_core.models.layout import read_folder
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.slots import folder_source, single_file_source
 from trainer_core.models.sniff import ModelInfo, overrule, sniff, sniff_safetensors
+from trainer_core.models.tokenizer_files import check_vocabulary, find_tokenizer
 from trainer_core.models.vae import find_vae
 from trainer_core.text import safe_text
 
@@ -49,6 +51,8 @@ def load_model(
         else:
             recipe = _from_file(info, settings, progress, stack, ema=ema)
         _put_vae(recipe, settings.vae, progress, stack)
+        if settings.tokenizer is not None:
+            recipe.family = _reading_with(settings.tokenizer, recipe, progress)
         return assemble(recipe, progress)
 
 
@@ -109,6 +113,15 @@ def _put_vae(recipe: Recipe, vae: str | None, progress: Progress, stack: ExitSta
             f"{safe_text(recipe.info.base)}: it holds no VAE; name one with model.vae, or use the full model file",
             ExitCode.MODEL,
         )
+
+
+def _reading_with(named: str, recipe: Recipe, progress: Progress) -> Family:
+    """Return the family with another tokenizer, which must fit the text encoder."""
+    tokenizer = find_tokenizer(named, progress)
+    embedding = recipe.source.text_encoder.get(TOKEN_EMBEDDING)
+    if embedding is not None:
+        check_vocabulary(tokenizer, embedding.shape[0], named)
+    return recipe.family.reading(replace(recipe.family.text_form, tokenizer=tokenizer))
 
 
 def _only(config: dict[str, object], names: set[str]) -> dict[str, object]:

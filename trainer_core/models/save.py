@@ -82,7 +82,7 @@ def _write_file(snapshot: Snapshot, target: Path) -> list[Path]:
 
 def _write_folder(snapshot: Snapshot, target: Path) -> None:
     with staged(target) as staging:
-        write_configs(staging, snapshot.configs, pad_id=snapshot.pad_id)
+        write_configs(staging, snapshot.configs, pad_token=snapshot.pad_token, words=snapshot.words)
         for name, tensors in snapshot.tensors.items():
             metadata = snapshot.metadata if name.startswith("unet/") else {"format": "pt"}
             write_safetensors(staging / name, tensors, metadata)

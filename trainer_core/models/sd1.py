@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from trainer_core.models import tokenizer
-from trainer_core.models.family import Family, Piece, Prediction, impossible_clip_skip, text_model
+from trainer_core.models.family import Family, Piece, Prediction
 from trainer_core.models.keymap_clip import CLIP_PREFIX, clip_to_diffusers
+from trainer_core.models.tokenizer import EOS_TOKEN
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.nn import Module
 
 POSITION_IDS = CLIP_PREFIX + "text_model.embeddings.position_ids"
 POSITIONS = CLIP_PREFIX + "text_model.embeddings.position_embedding.weight"
@@ -20,7 +19,7 @@ class SD1(Family):
 
     name = "sd1"
     title = "Stable Diffusion 1.x"
-    pad_id = tokenizer.EOS_ID
+    pad_token = EOS_TOKEN
     clip_skip = 1
 
     def resolution(self, prediction: Prediction) -> int:
@@ -34,14 +33,6 @@ class SD1(Family):
     def config_name(self, prediction: Prediction) -> str:
         """Return the configuration of SD 1.5."""
         return "sd1"
-
-    def skipped_layers(self, text_encoder: "Module", clip_skip: int | None) -> int:
-        """Return `clip_skip - 1`: 1 is the last layer."""
-        layers = len(text_model(text_encoder).encoder.layers)
-        chosen = self.clip_skip if clip_skip is None else clip_skip
-        if not 1 <= chosen <= layers:
-            raise impossible_clip_skip(chosen, 1, layers, f"it has {layers} layers")
-        return chosen - 1
 
     def unet_heads(self, channels: list[int]) -> int:
         """Return 8: every attention of SD 1.x has eight heads."""

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from trainer_core.models.family import Family, Piece, Prediction, impossible_clip_skip, text_model
+from trainer_core.models.family import Family, Piece, Prediction
 from trainer_core.models.keymap_clip import OPEN_CLIP_PREFIX, diffusers_to_open_clip
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.nn import Module
 
 BLOCKS = OPEN_CLIP_PREFIX + "transformer.resblocks."
 TEXT_PROJECTION = OPEN_CLIP_PREFIX + "text_projection"
@@ -80,7 +79,7 @@ class SD2(Family):
 
     name = "sd2"
     title = "Stable Diffusion 2.x"
-    pad_id = 0  # the token "!"
+    pad_token = "!"
     clip_skip = 2
 
     def resolution(self, prediction: Prediction) -> int:
@@ -98,15 +97,6 @@ class SD2(Family):
     def single_file_yaml(self, prediction: Prediction) -> str:
         """Return the configuration without which older programs take the file for SD 1.x."""
         return YAML.format(parameterization='\n    parameterization: "v"' if prediction == "v" else "")
-
-    def skipped_layers(self, text_encoder: "Module", clip_skip: int | None) -> int:
-        """Return `clip_skip - 2`: the module ends with the penultimate layer, which is the family's own."""
-        layers = len(text_model(text_encoder).encoder.layers)
-        chosen = self.clip_skip if clip_skip is None else clip_skip
-        if not 2 <= chosen <= layers + 1:
-            why = "SD 2.x uses the layer before the last, 2, and its models lack the last one"
-            raise impossible_clip_skip(chosen, 2, layers + 1, why)
-        return chosen - 2
 
     def unet_heads(self, channels: list[int]) -> list[int]:
         """Return one head per 64 channels, at least one."""

@@ -15,6 +15,7 @@ from trainer_core.models.family import COMPONENTS, Component, Family, as_stored
 from trainer_core.models.layout import WEIGHT_STEMS
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.slots import EXTRAS_FILE
+from trainer_core.models.tokenizer import EOS_TOKEN, Vocabulary
 
 Form = Literal["safetensors", "ckpt", "diffusers"]
 Precision = Literal["float", "fp16", "bf16"]
@@ -33,7 +34,8 @@ class Snapshot:
         metadata: text for the header of the file, or of the U-Net's.
         configs: JSON tables of a folder, by component.
         yaml: text of the file beside a single file, None for none.
-        pad_id: the tokenizer's padding.
+        pad_token: what a folder's tokenizer fills short texts with.
+        words: that tokenizer's vocabulary, None for CLIP's own.
     """
 
     form: Form
@@ -41,7 +43,8 @@ class Snapshot:
     metadata: dict[str, str]
     configs: dict[str, Config] = field(default_factory=dict)
     yaml: str | None = None
-    pad_id: int = 0
+    pad_token: str = EOS_TOKEN
+    words: Vocabulary | None = None
 
     @property
     def bytes(self) -> int:
@@ -68,7 +71,8 @@ def take_snapshot(
         if kept:
             files[EXTRAS_FILE] = kept
         configs = _configs(model, dtypes["text_encoder"])
-        return Snapshot(form, files, facts, configs, pad_id=model.family.pad_id)
+        words = model.family.text_form.tokenizer.words
+        return Snapshot(form, files, facts, configs, pad_token=model.family.pad_token, words=words)
     tensors = single_file_tensors(model.family, parts, kept)
     return Snapshot(form, {"": tensors}, facts, yaml=model.family.single_file_yaml(model.prediction))
 

@@ -1,4 +1,4 @@
-"""CLIP's byte-pair tokenizer, built from the merges that ship with the project; nothing is downloaded.
+"""CLIP's byte-pair tokenizer, by default of the merges that ship with the project; nothing is downloaded.
 
 The merges are those of OpenAI's CLIP (49,408 tokens), which Stable Diffusion 1.x and 2.x both use; the families
 differ only in the token that fills a short prompt.
@@ -8,7 +8,7 @@ import lzma
 import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,29 +29,95 @@ class Vocabulary:
     merges: list[tuple[str, str]]
 
 
+class ClipTokenizer:
+    """Text to token ids as transformers' CLIPTokenizer does it: Unicode NFC, lower case, byte-level BPE.
+
+    Attributes:
+        words: the vocabulary; it holds BOS_TOKEN and EOS_TOKEN.
+    """
+
+    def __init__(self, words: Vocabulary) -> None:
+        self.words = words
+
+    @property
+    def bos_id(self) -> int:
+        """The token that begins a text."""
+        return self.words.ids[BOS_TOKEN]
+
+    @property
+    def eos_id(self) -> int:
+        """The token that ends a text."""
+        return self.words.ids[EOS_TOKEN]
+
+    def split(self, texts: Iterable[str]) -> list[list[int]]:
+        """Return the token ids of each text, however many, without BOS and EOS."""
+        return [list(row.ids) for row in self._built.encode_batch(list(texts), add_special_tokens=False)]
+
+    def encode(self, texts: Iterable[str], max_length: int = MAX_LENGTH, *, pad_id: int) -> list[list[int]]:
+        """Return each text as `max_length` token ids: BOS, the words (cut if too long), EOS, then `pad_id`."""
+        return [self.framed(ids[: max_length - 2], max_length, pad_id=pad_id) for ids in self.split(texts)]
+
+    def framed(self, ids: list[int], length: int, *, pad_id: int) -> list[int]:
+        """Return `length` ids: BOS, `ids` (at most `length - 2`), EOS, then `pad_id`."""
+        row = [self.bos_id, *ids, self.eos_id]
+        return row + [pad_id] * (length - len(row))
+
+    def tokens(self, text: str) -> list[str]:
+        """Return the tokens of `text` as the vocabulary spells them."""
+        return list(self._built.encode(text, add_special_tokens=False).tokens)
+
+    @cached_property
+    def _built(self) -> "Tokenizer":
+        from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+        tokenizer = Tokenizer(
+            models.BPE(
+                vocab=self.words.ids,
+                merges=self.words.merges,
+                continuing_subword_prefix="",
+                end_of_word_suffix=WORD_END,
+                fuse_unk=False,
+                unk_token=EOS_TOKEN,
+            )
+        )
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="removed", invert=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False),
+            ]
+        )
+        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer.add_special_tokens([BOS_TOKEN, EOS_TOKEN])
+        return tokenizer
+
+
+@lru_cache(maxsize=1)
+def clip_tokenizer() -> ClipTokenizer:
+    """Return the tokenizer of the vocabulary that ships with the project."""
+    return ClipTokenizer(vocabulary())
+
+
 def encode(texts: Iterable[str], max_length: int = MAX_LENGTH, *, pad_id: int = EOS_ID) -> list[list[int]]:
-    """Return each text as `max_length` token ids: BOS, the words (cut if too long), EOS, then `pad_id`."""
-    tokenizer = _tokenizer()
-    rows = []
-    for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False):
-        row = [BOS_ID, *encoding.ids[: max_length - 2], EOS_ID]
-        rows.append(row + [pad_id] * (max_length - len(row)))
-    return rows
+    """Return each text as `max_length` of CLIP's token ids; see `ClipTokenizer.encode`."""
+    return clip_tokenizer().encode(texts, max_length, pad_id=pad_id)
 
 
 def count_tokens(text: str) -> int:
-    """Return the number of tokens of `text` without BOS and EOS; more than 75 are cut by `encode`."""
-    return len(_tokenizer().encode(text, add_special_tokens=False).ids)
+    """Return the number of CLIP's tokens of `text` without BOS and EOS."""
+    return len(split_ids(text))
 
 
 def split_word(word: str) -> list[str]:
     r"""Return the tokens that `word` becomes, as text; `</w>` ends a word, `\xNN` is part of a character."""
-    return [_readable(token) for token in _tokenizer().encode(word, add_special_tokens=False).tokens]
+    return [_readable(token) for token in clip_tokenizer().tokens(word)]
 
 
 def split_ids(word: str) -> list[int]:
     """Return the ids of the tokens that `word` becomes."""
-    return list(_tokenizer().encode(word, add_special_tokens=False).ids)
+    return clip_tokenizer().split([word])[0]
 
 
 @lru_cache(maxsize=1)
@@ -67,36 +133,6 @@ def vocabulary() -> Vocabulary:
     tokens += [left + right for left, right in merges]
     tokens += [BOS_TOKEN, EOS_TOKEN]
     return Vocabulary({token: index for index, token in enumerate(tokens)}, merges)
-
-
-@lru_cache(maxsize=1)
-def _tokenizer() -> "Tokenizer":
-    """Build the tokenizer as transformers' CLIPTokenizer does (Unicode NFC, lower case, byte-level BPE)."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-
-    words = vocabulary()
-    tokenizer = Tokenizer(
-        models.BPE(
-            vocab=words.ids,
-            merges=words.merges,
-            continuing_subword_prefix="",
-            end_of_word_suffix=WORD_END,
-            fuse_unk=False,
-            unk_token=EOS_TOKEN,
-        )
-    )
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([BOS_TOKEN, EOS_TOKEN])
-    return tokenizer
 
 
 def _readable(token: str) -> str:

@@ -5,7 +5,16 @@ import sys
 import pytest
 
 from trainer_core.models.configs import write_tokenizer
-from trainer_core.models.tokenizer import BOS_ID, EOS_ID, count_tokens, encode, split_ids, split_word, vocabulary
+from trainer_core.models.tokenizer import (
+    BOS_ID,
+    EOS_ID,
+    EOS_TOKEN,
+    count_tokens,
+    encode,
+    split_ids,
+    split_word,
+    vocabulary,
+)
 
 TEXTS = [
     "a photo of sks dog",
@@ -26,17 +35,17 @@ def reference(tmp_path_factory):
     """transformers' tokenizer on the same vocabulary, as it is written into a Diffusers folder."""
     from transformers import CLIPTokenizer
 
-    def build(pad_id):
+    def build(pad_token):
         folder = tmp_path_factory.mktemp("tokenizer")
-        write_tokenizer(folder, pad_id)
+        write_tokenizer(folder, pad_token)
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
     return build
 
 
-@pytest.mark.parametrize("pad_id", [EOS_ID, 0])
-def test_encodes_as_transformers_does(reference, pad_id):
-    tokenizer = reference(pad_id)
+@pytest.mark.parametrize(("pad_token", "pad_id"), [(EOS_TOKEN, EOS_ID), ("!", 0)])
+def test_encodes_as_transformers_does(reference, pad_token, pad_id):
+    tokenizer = reference(pad_token)
     expected = tokenizer(TEXTS, padding="max_length", max_length=77, truncation=True).input_ids
     assert tokenizer.pad_token_id == pad_id
     assert encode(TEXTS, pad_id=pad_id) == expected
