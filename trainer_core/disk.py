@@ -3,12 +3,13 @@
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainer_core.config.schema import Config
 from trainer_core.data.buckets import Fit
-from trainer_core.data.dataset import Item
+from trainer_core.data.dataset import ClassPictures, Item
 from trainer_core.data.listing import counted
 from trainer_core.models.preflight import is_pickled
 from trainer_core.models.sizes import ModelSize, model_size
@@ -48,6 +49,7 @@ class DiskNeed:
         num_checkpoints: how many of these exist at one time.
         cache: latents on disk.
         previews: pictures drawn on the way.
+        class_pictures: those that are still to be drawn.
         exact: whether the model could be measured; if not, its size is a high estimate (`.ckpt`) or, of a
             Hub id, left out.
         places: the file systems written to, each with what it needs and has.
@@ -61,6 +63,7 @@ class DiskNeed:
     num_checkpoints: int
     cache: int
     previews: int
+    class_pictures: int
     exact: bool
     places: tuple[Place, ...]
     problems: tuple[str, ...]
@@ -68,7 +71,7 @@ class DiskNeed:
     @property
     def total(self) -> int:
         """Everything together."""
-        return self.models + self.checkpoints + self.cache + self.previews
+        return self.models + self.checkpoints + self.cache + self.previews + self.class_pictures
 
     @property
     def free(self) -> int:
@@ -85,19 +88,30 @@ def disk_need(
     runs_dir: Path,
     *,
     present: int = 0,
+    drawn: Sequence[ClassPictures] = (),
 ) -> DiskNeed:
     """Compute what the run will write and compare it with what is free; without a model, only what is known.
 
     `present` is what lies in the run's folder already, from before it was stopped: it needs no further room.
+    `drawn` are the class pictures that it draws into folders of their own.
     """
     size = model_size(model) if model else None
     model_bytes = size.bytes_in(config.save.precision) if size else 0
     num_checkpoints = min(CHECKPOINTS, saves.moments + 1)  # a stop writes one too
     models, checkpoints = model_bytes * saves.at_once, _checkpoint_bytes(config, size) * num_checkpoints
     cache, previews = _cache_bytes(config, items, fits), _preview_bytes(config, saves)
-    places = _places(config, runs_dir, models, max(0, checkpoints + cache + previews + SPARE_BYTES - present))
+    class_pictures = {each.folder: _class_picture_bytes(config, each) for each in drawn}
+    places = _places(
+        (runs_dir, max(0, checkpoints + cache + previews + SPARE_BYTES - present)),
+        (Path(config.save.output_dir) if config.save.output_dir else runs_dir, models),
+        *class_pictures.items(),
+    )
     parts = f"{counted(saves.at_once, 'model')} of {gigabytes(model_bytes)}, checkpoints {gigabytes(checkpoints)}"
-    problems = [*_not_writable(config, runs_dir), *_too_small(places, parts), *_no_room_to_unpickle(model)]
+    problems = [
+        *_not_writable(config, runs_dir, class_pictures),
+        *_too_small(places, parts),
+        *_no_room_to_unpickle(model),
+    ]
     return DiskNeed(
         models=models,
         model_bytes=model_bytes,
@@ -106,6 +120,7 @@ def disk_need(
         num_checkpoints=num_checkpoints,
         cache=cache,
         previews=previews,
+        class_pictures=sum(class_pictures.values()),
         exact=size is not None and size.exact,
         places=places,
         problems=tuple(problems),
@@ -147,16 +162,20 @@ def _preview_bytes(config: Config, saves: Saves) -> int:
     return each * _PREVIEW_BYTES * saves.draws
 
 
-def _places(config: Config, runs_dir: Path, models: int, rest: int) -> tuple[Place, ...]:
-    """Put models and the rest on the file systems where they will lie, the run directory's first."""
-    run = existing_folder(runs_dir)
-    output = existing_folder(Path(config.save.output_dir)) if config.save.output_dir else run
-    if run.stat().st_dev == output.stat().st_dev:
-        return (Place(folder=run, needed=models + rest, free=shutil.disk_usage(run).free),)
-    return (
-        Place(folder=run, needed=rest, free=shutil.disk_usage(run).free),
-        Place(folder=output, needed=models, free=shutil.disk_usage(output).free),
-    )
+def _class_picture_bytes(config: Config, drawn: ClassPictures) -> int:
+    width, height = config.dataset.resolution
+    return len(drawn.missing) * width * height * _PREVIEW_BYTES
+
+
+def _places(*needs: tuple[Path, int]) -> tuple[Place, ...]:
+    """Put what is needed in each folder on the file systems where it will lie."""
+    places: dict[int, Place] = {}
+    for path, needed in needs:
+        folder = existing_folder(path)
+        device = folder.stat().st_dev
+        known = places.get(device) or Place(folder=folder, needed=0, free=shutil.disk_usage(folder).free)
+        places[device] = replace(known, needed=known.needed + needed)
+    return tuple(places.values())
 
 
 def _too_small(places: tuple[Place, ...], parts: str) -> list[str]:
@@ -183,11 +202,12 @@ def _no_room_to_unpickle(model: ModelInfo | None) -> list[str]:
     ]
 
 
-def _not_writable(config: Config, runs_dir: Path) -> list[str]:
+def _not_writable(config: Config, runs_dir: Path, class_pictures: Mapping[Path, int]) -> list[str]:
     """Say which of the folders that a run writes to, which need not exist yet, it cannot write into."""
     folders = [(runs_dir, "with --runs-dir")]
     if config.save.output_dir:
         folders.append((Path(config.save.output_dir), "in save.output_dir"))
+    folders += [(folder, "for its class pictures") for folder, needed in class_pictures.items() if needed]
     return [
         f"{problem}: name another folder {where}"
         for folder, where in folders

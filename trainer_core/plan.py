@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,18 +11,22 @@ from trainer_core.advice import advice
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance, balance_report, match_class_items
 from trainer_core.data.buckets import Fit, fit_picture
+from trainer_core.data.class_images import Drawing
 from trainer_core.data.dataset import Item, Scan, Size
 from trainer_core.data.listing import counted
 from trainer_core.data.order import TrainingOrder
 from trainer_core.data.scan import raise_for_faults, scan_dataset
 from trainer_core.disk import DiskNeed, disk_need
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.fingerprint import fingerprint
 from trainer_core.models.preflight import check_model
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.on_disk import exists, is_folder
 from trainer_core.remarks import remarks
+from trainer_core.run.directory import shared_cache
 from trainer_core.saves import Saves, planned_saves
 from trainer_core.text import safe_text
+from trainer_core.v_only import problems_without_v
 
 DEFAULT_STEPS = 1600
 
@@ -98,14 +103,23 @@ def make_plan(
         run_dir: the folder of a run that is resumed; what lies in it needs no further room.
     """
     model, errors = check_model(config.model)
-    scan = scan_dataset(config.dataset, config.concept, deep=deep, workers=config.train.workers, progress=progress)
+    if model and (problems := problems_without_v(config.loss, model.prediction)):
+        errors.append(UserError(problems, ExitCode.CONFIG))
+    scan = scan_dataset(
+        config.dataset,
+        config.concept,
+        deep=deep,
+        workers=config.train.workers,
+        progress=progress,
+        drawing=_drawing(config, model, runs_dir),
+    )
     _collect(errors, lambda: raise_for_faults(scan, config.dataset.on_bad_image))
     items = match_class_items(scan)
     fits = _collect(errors, lambda: tuple(fit_picture(item.picture.size, config.dataset) for item in items)) or ()
     order = _order(config, items, fits)
     total_steps, formula = _steps(config, order)
     saves = planned_saves(config, model, order, total_steps)
-    disk = disk_need(config, model, items, fits, saves, runs_dir, present=_present(run_dir))
+    disk = disk_need(config, model, items, fits, saves, runs_dir, present=_present(run_dir), drawn=scan.drawn)
     if disk.problems:
         errors.append(UserError(disk.problems, ExitCode.DISK))
     return Plan(
@@ -127,6 +141,15 @@ def make_plan(
         ),
         errors=tuple(sorted(errors, key=lambda error: _ORDER.index(error.code))),
     )
+
+
+def _drawing(config: Config, model: ModelInfo | None, runs_dir: Path) -> Drawing:
+    mark = ""
+    if model and config.prior.num_class_images is not None:
+        with suppress(OSError):  # a model that cannot be read fails when it is loaded
+            mark = fingerprint(config.model, model)
+    cache = shared_cache(runs_dir) / "class_images"
+    return Drawing(prior=config.prior, size=config.dataset.resolution, model=mark, cache=cache)
 
 
 def _collect(errors: list[UserError], action: Callable[[], Result]) -> Result | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance
-from trainer_core.data.dataset import PictureFolder
+from trainer_core.data.dataset import ClassPictures, PictureFolder
 from trainer_core.disk import DiskNeed
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.plan import Plan
@@ -19,6 +19,7 @@ def plan_data(plan: Plan, config: Config) -> dict[str, Any]:
         "notes": plan.notes,
         "model": _model(plan.model) if plan.model else None,
         "folders": [_folder(folder) for folder in (*plan.scan.train, *plan.scan.classes)],
+        "class_pictures": [_class_pictures(each) for each in plan.scan.drawn],
         "balance": [_balance(entry) for entry in plan.balance],
         "buckets": [{"size": size, "pictures": count} for size, count in plan.buckets.items()],
         "steps_per_epoch": plan.order.steps_per_epoch,
@@ -61,6 +62,18 @@ def _folder(folder: PictureFolder) -> dict[str, Any]:
     }
 
 
+def _class_pictures(drawn: ClassPictures) -> dict[str, Any]:
+    return {
+        "folder": drawn.folder,
+        "class": drawn.class_name,
+        "prompt": drawn.prompt,
+        "negative_prompt": drawn.negative_prompt,
+        "present": drawn.present,
+        "foreign": drawn.foreign,
+        "missing": [picture.path for picture in drawn.missing],
+    }
+
+
 def _balance(entry: ClassBalance) -> dict[str, Any]:
     return {
         "class": entry.class_name,
@@ -81,6 +94,7 @@ def _disk(need: DiskNeed) -> dict[str, Any]:
         "checkpoints": need.checkpoints,
         "cache": need.cache,
         "previews": need.previews,
+        "class_pictures": need.class_pictures,
         "exact": need.exact,
         "places": [{"folder": place.folder, "needed": place.needed, "free": place.free} for place in need.places],
     }

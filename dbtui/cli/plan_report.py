@@ -11,7 +11,7 @@ from rich.text import Text
 
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance
-from trainer_core.data.dataset import PictureFolder
+from trainer_core.data.dataset import ClassPictures, PictureFolder
 from trainer_core.data.listing import counted
 from trainer_core.disk import DiskNeed, gigabytes
 from trainer_core.errors import ExitCode
@@ -55,6 +55,8 @@ def _rows(plan: Plan, config: Config) -> Iterator[tuple[str, RenderableType]]:
         yield "model", _model(plan.model)
     if plan.scan.train or plan.scan.classes:
         yield "pictures", _folders(plan)
+    for drawn in plan.scan.drawn:
+        yield "to draw", _to_draw(drawn, config)
     for balance in plan.balance:
         if balance.train_pictures and balance.class_pictures:
             yield "", _matching(balance)
@@ -103,6 +105,17 @@ def _captions(folder: PictureFolder) -> str:
     return f"captions {written}/{len(folder.pictures)}"
 
 
+def _to_draw(drawn: ClassPictures, config: Config) -> Text:
+    words = f"{counted(drawn.present + len(drawn.missing), 'class picture')} of {safe_text(drawn.class_name, 40)}"
+    words += f', "{safe_text(drawn.prompt, 60)}"'
+    if not drawn.missing:
+        return Text(f"{words}: all there, none is drawn")
+    prior, (width, height) = config.prior, config.dataset.resolution
+    how = f"{width} x {height}, {counted(prior.infer_steps, 'step')}, scale {prior.guidance_scale:g}"
+    draws = f"{drawn.present} there, {len(drawn.missing)} drawn by the start model ({how})"
+    return Text(f"{words}: {draws}\ninto {safe_text(drawn.folder, 500)}")
+
+
 def _matching(balance: ClassBalance) -> Text:
     words = f"{counted(balance.class_pictures, 'class picture')} of {safe_text(balance.class_name, 40)}"
     if not balance.unused_pictures:
@@ -127,6 +140,7 @@ def _disk(need: DiskNeed) -> Group:
         parts.append(f"{counted(need.num_checkpoints, 'checkpoint')}, {gigabytes(need.checkpoints)}")
     parts += [f"cached pictures {gigabytes(need.cache)}"] if need.cache else []
     parts += [f"previews {gigabytes(need.previews)}"] if need.previews else []
+    parts += [f"class pictures {gigabytes(need.class_pictures)}"] if need.class_pictures else []
     about = "at most " if need.exact else "about "
     lines = [f"{about}{gigabytes(need.total)}: {', '.join(parts)}"] if parts else []
     lines += [

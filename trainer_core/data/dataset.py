@@ -62,6 +62,37 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassPicture:
+    """A class picture that is still to be drawn: its file to be, its prompt and the seed of its noise."""
+
+    path: Path
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassPictures:
+    """The pictures of one class that the start model draws.
+
+    Attributes:
+        folder: where they go.
+        class_name: the class.
+        prompt, negative_prompt: what they shall and shall not show.
+        present: class pictures that exist.
+        foreign: how many of those were not drawn for these prompts, this model and this size.
+        missing: those to be drawn.
+    """
+
+    folder: Path
+    class_name: str
+    prompt: str
+    negative_prompt: str
+    present: int
+    foreign: int
+    missing: tuple[ClassPicture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """The dataset as the trainer will see it.
 
@@ -71,6 +102,8 @@ class Scan:
         faults: what must be mended before training can start.
         bad_images: unreadable pictures: faults as well, unless `on_bad_image = "skip"` leaves them out.
         notes: remarks that stop nothing (enlarged pictures, alpha, ignored files, the leaf folder given).
+        drawn: class pictures that the start model draws; those still missing are among `classes` already, with
+            the size that they will have.
     """
 
     train: tuple[PictureFolder, ...]
@@ -78,6 +111,7 @@ class Scan:
     faults: tuple[Fault, ...]
     bad_images: tuple[Fault, ...]
     notes: tuple[str, ...]
+    drawn: tuple[ClassPictures, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

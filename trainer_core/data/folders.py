@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainer_core.config.schema import Concept, Dataset
+from trainer_core.config.schema import Concept, Dataset, Prior
 from trainer_core.data.dataset import Fault
 from trainer_core.data.folder_names import EXAMPLES, FolderName, Kind, WrongName, parse_folder_name, split_prompt
 from trainer_core.data.listing import Listing, counted, list_folder, name_some, remark
-from trainer_core.on_disk import from_home
+from trainer_core.on_disk import from_home, is_absent
 
 RELATIVE_PATHS = "a relative one starts at the current folder, in a run file at that file's folder"
 
@@ -25,6 +25,8 @@ class Source:
     class_name: str
     prompt: str
     prompt_from: str
+    negative_prompt: str | None = None
+    """What class pictures that are drawn for it shall not show."""
 
 
 @dataclass(slots=True)
@@ -40,8 +42,12 @@ class Sources:
         self.faults.append(Fault(path=path, text=text))
 
 
-def find_sources(dataset: Dataset, concepts: Sequence[Concept]) -> Sources:
-    """Find the folders. Relative paths start at the current folder (those of a run file are absolute by now)."""
+def find_sources(dataset: Dataset, concepts: Sequence[Concept], prior: Prior | None = None) -> Sources:
+    """Find the folders. Relative paths start at the current folder (those of a run file are absolute by now).
+
+    Where `prior` has class pictures drawn, their folders may be missing or empty.
+    """
+    draws = prior is not None and prior.num_class_images is not None
     found = Sources()
     if dataset.train_dir is None and not any(concept.instance_dir for concept in concepts):
         text = "is not set. Name the folder of training pictures there, or in a [[concept]] as instance_dir"
@@ -49,9 +55,9 @@ def find_sources(dataset: Dataset, concepts: Sequence[Concept]) -> Sources:
     if dataset.train_dir is not None:
         _add_layout(from_home(dataset.train_dir), "train", found)
     if dataset.reg_dir is not None:
-        _add_layout(from_home(dataset.reg_dir), "class", found)
+        _add_layout(from_home(dataset.reg_dir), "class", found, may_be_empty=draws)
     for number, concept in enumerate(concepts, start=1):
-        _add_concept(number, concept, found)
+        _add_concept(number, concept, found, prior.class_prompt if prior else None)
     _check_twice(found)
     return found
 
@@ -69,7 +75,9 @@ def look_into(folder: Path, found: Sources) -> Listing | None:
     return None
 
 
-def _add_layout(parent: Path, kind: Kind, found: Sources) -> None:
+def _add_layout(parent: Path, kind: Kind, found: Sources, *, may_be_empty: bool = False) -> None:
+    if may_be_empty and is_absent(parent):
+        return
     listing = look_into(parent, found)
     if listing is None:
         return
@@ -86,7 +94,8 @@ def _add_layout(parent: Path, kind: Kind, found: Sources) -> None:
     else:
         before = len(found.faults)
         _add_children(parent, listing, names, kind, found)
-        if len(found.faults) == before:
+        is_empty = not (listing.folders or listing.pictures or listing.unread)
+        if len(found.faults) == before and not (may_be_empty and is_empty):
             found.fault(parent, _why_nothing(parent, listing, kind))
 
 
@@ -160,7 +169,7 @@ def _holds_layout(folder: Path, kind: Kind) -> bool:
     return any(isinstance(parse_folder_name(child.name, kind), FolderName) for child in inside)
 
 
-def _add_concept(number: int, concept: Concept, found: Sources) -> None:
+def _add_concept(number: int, concept: Concept, found: Sources, class_prompt: str | None) -> None:
     if concept.instance_dir is None and concept.class_dir is None:
         found.fault(Path(f"concept[{number}]"), "names no folder. Set instance_dir, class_dir or both")
     class_name = concept.class_ or concept.class_prompt or ""
@@ -171,7 +180,7 @@ def _add_concept(number: int, concept: Concept, found: Sources) -> None:
             found.fault(Path(f"concept[{number}]"), text)
         _add_named(concept.instance_dir, "train", concept, class_name, prompt, found)
     if concept.class_dir is not None:
-        prompt = concept.class_prompt or concept.class_ or ""
+        prompt = concept.class_prompt or class_prompt or concept.class_ or ""
         if not prompt:
             found.fault(Path(f"concept[{number}]"), "has a class_dir but no class. Set class or class_prompt")
         _add_named(concept.class_dir, "class", concept, class_name, prompt, found)
@@ -186,6 +195,7 @@ def _add_named(folder: str, kind: Kind, concept: Concept, class_name: str, promp
         class_name=class_name,
         prompt=prompt,
         prompt_from="prompt",
+        negative_prompt=concept.class_negative_prompt if kind == "class" else None,
     )
     if source not in found.folders:  # several concepts may share one class folder
         found.folders.append(source)

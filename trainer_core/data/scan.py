@@ -8,14 +8,16 @@ from pathlib import Path
 from trainer_core.config.schema import Concept, Dataset
 from trainer_core.data.balance import unmatched_class_folders
 from trainer_core.data.captions import extensions_of
-from trainer_core.data.dataset import Fault, PictureFolder, Scan
+from trainer_core.data.class_images import Drawing, missing_pictures, placeholder, settle_class_folders
+from trainer_core.data.dataset import ClassPictures, Fault, PictureFolder, Scan
 from trainer_core.data.decoded import DecodedStore, cache_folder
 from trainer_core.data.duplicates import find_copies
-from trainer_core.data.folders import Source, find_sources, look_into
+from trainer_core.data.folders import Source, Sources, find_sources, look_into
 from trainer_core.data.images import BadPictureError, Header, probe, quiet_pillow
 from trainer_core.data.listing import Listing, remark
 from trainer_core.data.read_folder import read_folder
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.on_disk import is_absent
 
 Examined = dict[Path, Header | str]
 """For each file named like a picture: its header, or what is wrong with it."""
@@ -28,6 +30,7 @@ def scan_dataset(
     deep: bool = False,
     workers: int = 4,
     progress: Callable[[int, int], None] | None = None,
+    drawing: Drawing | None = None,
 ) -> Scan:
     """Read the folders of `dataset` and `concepts`; collect problems instead of raising them.
 
@@ -38,16 +41,20 @@ def scan_dataset(
             Exact copies are looked for as well.
         workers: threads that read pictures.
         progress: called from this thread with the number of pictures examined and of all.
+        drawing: what class pictures are drawn with, where the start model draws those that are missing.
     """
-    sources = find_sources(dataset, concepts)
-    listings = [(source, listing) for source in sources.folders if (listing := look_into(source.path, sources))]
+    sources = find_sources(dataset, concepts, drawing.prior if drawing else None)
+    if drawing:
+        settle_class_folders(sources, dataset, concepts, drawing)
+    listings = _look_into_all(sources, drawing)
     paths = list(dict.fromkeys(path for _, listing in listings for path in listing.pictures))
     with quiet_pillow(), ThreadPoolExecutor(workers) as pool:
         examined = _examine(paths, pool, deep, progress)
         if deep:
             good = [path for path, result in examined.items() if isinstance(result, Header)]
             sources.notes += remark("exact copies of others, which therefore count more", find_copies(good, pool))
-    return _assemble(dataset, listings, examined, sources.faults, sources.notes)
+    drawn = _add_missing(listings, examined, sources, drawing)
+    return replace(_assemble(dataset, listings, examined, sources.faults, sources.notes), drawn=drawn)
 
 
 def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:
@@ -59,6 +66,33 @@ def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:
     faults = scan.faults if on_bad_image == "skip" else (*scan.faults, *scan.bad_images)
     if faults:
         raise UserError([f"{fault.path}: {fault.text}" for fault in faults], ExitCode.DATASET)
+
+
+def _look_into_all(sources: Sources, drawing: Drawing | None) -> list[tuple[Source, Listing]]:
+    """List every folder; one that will be made for class pictures counts as an empty one."""
+    draws = drawing is not None and drawing.prior.num_class_images is not None
+    listings = []
+    for source in list(sources.folders):
+        to_be_made = draws and source.kind == "class" and is_absent(source.path)
+        listing = Listing() if to_be_made else look_into(source.path, sources)
+        if listing is not None:
+            listings.append((source, listing))
+    return listings
+
+
+def _add_missing(
+    listings: list[tuple[Source, Listing]], examined: Examined, sources: Sources, drawing: Drawing | None
+) -> tuple[ClassPictures, ...]:
+    """Put the class pictures to be drawn where they will lie, so that a plan is right before they exist."""
+    if drawing is None or drawing.prior.num_class_images is None:
+        return ()
+    drawn = missing_pictures(sources, listings, examined, drawing)
+    for each in drawn:
+        listing = next(listing for source, listing in listings if source.path == each.folder)
+        new = [picture.path for picture in each.missing]
+        listing.pictures = sorted([*listing.pictures, *new], key=lambda path: path.name)
+        examined |= dict.fromkeys(new, placeholder(drawing.size))
+    return drawn
 
 
 def _examine(
