@@ -3,9 +3,10 @@
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,12 +27,14 @@ from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopSignals
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import newest_valid
+from trainer_core.train.class_images import draw_class_pictures
 from trainer_core.train.halt import Halt
 from trainer_core.train.job import Job, Samples, StopRequestedError, prepare
 from trainer_core.train.loop import train
 from trainer_core.train.naming import final_name
 from trainer_core.train.outputs import Outputs
 from trainer_core.train.possible import refuse_impossible
+from trainer_core.train.precision import Precision
 from trainer_core.train.resume import restore
 from trainer_core.train.session import Session
 from trainer_core.train.throttle import throttled
@@ -77,8 +80,9 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
     model = load_model(config.model, progress=lambda text: _tell_loading(events, text))
     for note in model.notes:
         events.emit("warning", code="model", text=note, step=0)
-    samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
     try:
+        plan = _with_class_pictures(config, plan, model, device, run, events, halt)
+        samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
         job = prepare(
             config,
             samples,
@@ -129,7 +133,36 @@ def _finish(config: Config, job: Job, outputs: Outputs) -> tuple[ExitCode, str, 
     return ExitCode.DONE, f"trained {job.step} steps", paths
 
 
-def _plan(config: Config, run: RunDirectory, events: NarratedEvents) -> Plan:
+def _with_class_pictures(
+    config: Config,
+    plan: Plan,
+    model: Any,
+    device: torch.device,
+    run: RunDirectory,
+    events: NarratedEvents,
+    halt: Halt,
+) -> Plan:
+    """Draw the class pictures that are missing, and plan again with them."""
+    if not any(each.missing for each in plan.scan.drawn):
+        return plan
+    is_complete = draw_class_pictures(
+        plan.scan.drawn,
+        config.prior,
+        config.dataset.resolution,
+        model,
+        device,
+        events,
+        clip_skip=config.model.clip_skip,
+        autocast=Precision.of(config.memory, device).autocast(device),
+        should_stop=halt.requested,
+    )
+    if not is_complete:
+        raise StopRequestedError
+    return _plan(config, run, events, told=plan.notes)
+
+
+def _plan(config: Config, run: RunDirectory, events: NarratedEvents, *, told: Sequence[str] = ()) -> Plan:
+    """Read the dataset and everything else; raise what is wrong, and tell the remarks that are not `told` yet."""
     events.emit("phase", name="load", total=None)
     plan = make_plan(
         config,
@@ -140,7 +173,8 @@ def _plan(config: Config, run: RunDirectory, events: NarratedEvents) -> Plan:
     )
     plan.raise_for_problems()
     for note in plan.notes:
-        events.emit("warning", code="note", text=note, step=0)
+        if note not in told:
+            events.emit("warning", code="note", text=note, step=0)
     return plan
 
 
