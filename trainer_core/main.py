@@ -12,6 +12,7 @@ from pathlib import Path
 from trainer_core import __version__
 from trainer_core.attempt import attempt
 from trainer_core.config.bindings import require_bindings
+from trainer_core.config.prompts_file import with_prompts_of_file
 from trainer_core.config.reader import read_config
 from trainer_core.config.writer import dump_config
 from trainer_core.console import make_sturdy
@@ -55,6 +56,7 @@ def _run_directory(target: Path, options: argparse.Namespace) -> RunDirectory:
         return open_run(target)
     config = read_config(target, overrides=options.set)
     require_bindings(config)
+    config = with_prompts_of_file(config)
     text, runs_dir = dump_config(config), Path(options.runs_dir)
     if options.name:
         return create_run(runs_dir, options.name, text)

@@ -29,13 +29,14 @@ def configure(
     """
     from dbtui.presets.library import find_text, open_preset
     from trainer_core.config.bindings import bind, require_bindings
+    from trainer_core.config.prompts_file import with_prompts_of_file
     from trainer_core.config.reader import read_config
 
     preset = open_preset(file)
     config = read_config(preset.path, find_preset=find_text, overrides=overrides)
     config = bind(config, model=model, data=data, reg=reg, identifier=identifier, class_=class_)
     require_bindings(config)
-    return config
+    return with_prompts_of_file(config)
 
 
 def make_run(config: "Config", plan: "Plan", runs_dir: Path, name: str | None) -> RunDirectory:

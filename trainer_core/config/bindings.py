@@ -40,18 +40,23 @@ def require_bindings(config: Config) -> None:
             option = "give it with --data, or set" if len(config.concept) == 1 else "set"
             missing.append(f"[[concept]] number {number} has no folder of pictures: {option} its instance_dir")
     missing += unused_class_prompts(config)
-    if not config.sample.prompts:
+    if not config.sample.prompts and config.sample.prompts_file is None:
         missing += _previews_of_nothing(config)
+    if config.hub.push and config.hub.repo_id is None:
+        missing.append("hub.push is set but not where to: set hub.repo_id, such as owner/name, or remove hub.push")
     if missing:
         raise UserError(missing, ExitCode.CONFIG)
 
 
 def _previews_of_nothing(config: Config) -> list[str]:
     sample = config.sample
-    named = [name for name in ("every_n_steps", "every_n_epochs", "before_training") if getattr(sample, name)]
+    when = ("every_n_steps", "every_n_epochs", "after_save", "before_training")
+    named = [name for name in when if getattr(sample, name)]
+    if sample.num_per_prompt > 1:
+        named.append("num_per_prompt")
     return [
         f"sample.{name} is set but there is nothing to draw: add a [[sample.prompts]] table with a prompt,"
-        f" or remove sample.{name}"
+        f" name a sample.prompts_file, or remove sample.{name}"
         for name in named
     ]
 

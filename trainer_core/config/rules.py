@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from trainer_core.config.problems import Problems
-from trainer_core.config.schema import Config
+from trainer_core.config.schema import Config, Prompt
 from trainer_core.on_disk import is_absent
 from trainer_core.text import safe_text
 
@@ -78,13 +78,43 @@ def _revision(config: Config) -> Iterator[str]:
         )
 
 
+def why_unused_negative(prompt: Prompt) -> str | None:
+    """Return why the negative prompt of a preview has no effect; None if it has, or there is none."""
+    if prompt.negative_prompt and prompt.guidance_scale == 1:
+        return "is used only with guidance_scale above 1 (it is 1); raise that or remove the negative prompt"
+    return None
+
+
 def _negative_prompt(config: Config) -> Iterator[str]:
     for number, prompt in enumerate(config.sample.prompts, start=1):
-        if prompt.negative_prompt and prompt.guidance_scale == 1:
-            yield (
-                f"sample.prompts.negative_prompt (in [[sample.prompts]] number {number}) is used only with"
-                " guidance_scale above 1 (it is 1); raise that or remove negative_prompt"
-            )
+        if why := why_unused_negative(prompt):
+            yield f"sample.prompts.negative_prompt (in [[sample.prompts]] number {number}) {why}"
+
+
+def _after_save(config: Config) -> Iterator[str]:
+    save = config.save
+    if config.sample.after_save and save.every_n_epochs is None and save.every_n_steps is None:
+        yield (
+            "sample.after_save is used only with save.every_n_steps or save.every_n_epochs;"
+            " set one of them or remove it"
+        )
+
+
+def _precision_of_nothing(config: Config) -> Iterator[str]:
+    save = config.save
+    if save.precision and save.unet_precision and save.text_encoder_precision and save.vae_precision:
+        yield (
+            "save.precision has no effect beside unet_precision, text_encoder_precision and vae_precision;"
+            " remove it or one of them"
+        )
+
+
+def _place_of_no_log(config: Config) -> Iterator[str]:
+    log = config.log
+    if not (log.tensorboard or log.wandb):
+        for name in ("dir", "prefix"):
+            if getattr(log, name):
+                yield f"log.{name} is used only with log.tensorboard or log.wandb; set one of them or remove it"
 
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
@@ -102,4 +132,10 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
     (("save.keep_last", "save.every_n_epochs", "save.every_n_steps"), _keep_last),
     (("model.revision", "model.base"), _revision),
     (("sample.prompts.negative_prompt", "sample.prompts.guidance_scale"), _negative_prompt),
+    (("sample.after_save", "save.every_n_epochs", "save.every_n_steps"), _after_save),
+    (
+        ("save.precision", "save.unet_precision", "save.text_encoder_precision", "save.vae_precision"),
+        _precision_of_nothing,
+    ),
+    (("log.tensorboard", "log.wandb", "log.dir", "log.prefix"), _place_of_no_log),
 )

@@ -65,6 +65,13 @@ def obey_rules(tables: dict[str, Any]) -> None:
         train.pop("max_steps", None)
     if not save.keys() & {"every_n_steps", "every_n_epochs"}:
         save.pop("keep_last", None)
+        tables.get("sample", {}).pop("after_save", None)
+    if save.keys() & {"unet_precision", "text_encoder_precision", "vae_precision"}:
+        save.pop("precision", None)
+    log = tables.get("log", {})
+    if not (log.get("tensorboard") or log.get("wandb")):
+        log.pop("dir", None)
+        log.pop("prefix", None)
     tables.get("model", {}).pop("revision", None)
     for prompt in tables.get("sample", {}).get("prompts", ()):
         if prompt.get("guidance_scale") == 1:
