@@ -18,15 +18,20 @@ class Precision:
         weights: type of the trained weights and their gradients.
         compute: type of the forward pass under autocast; float32 means no autocast.
         scaled: whether the loss is scaled against underflow (fp16).
+        base: type of the U-Net's and the text encoder's own weights, which may be frozen beside a LoRA.
     """
 
     weights: torch.dtype
     compute: torch.dtype
     scaled: bool
+    base: torch.dtype
 
     @staticmethod
-    def of(memory: Memory, device: torch.device) -> "Precision":
-        """Return the precision that `memory` asks for, or raise UserError(CONFIG) if `device` lacks it."""
+    def of(memory: Memory, device: torch.device, *, frozen_base: bool = False) -> "Precision":
+        """Return the precision that `memory` asks for, or raise UserError(CONFIG) if `device` lacks it.
+
+        A frozen base needs no more precision than the forward pass has.
+        """
         compute = _TYPES[memory.mixed_precision]
         if compute is torch.float16 and device.type == "cpu":
             raise UserError(
@@ -41,8 +46,12 @@ class Precision:
                 'memory.mixed_precision = "bf16" is not possible on this GPU; use "fp16".', ExitCode.CONFIG
             )
         full = memory.full_fp16 or memory.full_bf16
+        weights = compute if full else torch.float32
         return Precision(
-            weights=compute if full else torch.float32, compute=compute, scaled=compute is torch.float16
+            weights=weights,
+            compute=compute,
+            scaled=compute is torch.float16,
+            base=compute if frozen_base else weights,
         )
 
     def autocast(self, device: torch.device) -> torch.autocast:

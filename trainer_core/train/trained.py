@@ -1,15 +1,23 @@
 """Which weights are trained, in which groups, and in which types they lie on the device."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import Parameter
 
 from trainer_core.config.schema import Config
+from trainer_core.models.lora.adapters import Adapter, Adapters
+from trainer_core.models.lora.build import modules_of, new_adapters, started_adapters
+from trainer_core.models.lora.inspect import DOWN, UP
+from trainer_core.models.lora.places import Part
 from trainer_core.train.attention import set_attention
 from trainer_core.train.learning_rate import peak_learning_rates
 from trainer_core.train.precision import Precision
+
+_PARTS: tuple[Part, Part] = ("unet", "text_encoder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +35,58 @@ class Group:
     learning_rate: float
 
 
-def place_for_training(config: Config, model: Any, device: torch.device, precision: Precision) -> list[Group]:
-    """Put U-Net and text encoder on the device in their training types; return what is trained of them."""
+def make_adapters(config: Config, model: Any) -> Adapters | None:
+    """Return the LoRA to train, new or from `network.init_from`, attached to `model`; None for full training.
+
+    Raises a UserError (exit code 4) that names the file, if it does not belong to this model.
+    """
+    if config.method.train != "lora":
+        return None
+    network, text_encoder = config.network, config.text_encoder.train
+    if network.init_from is None:
+        adapters = new_adapters(model, network, text_encoder=text_encoder, seed=config.train.seed)
+    else:
+        adapters = started_adapters(model, network, Path(network.init_from), text_encoder=text_encoder)
+    adapters.attach(modules_of(model, conv=True, text_encoder=True))
+    return adapters
+
+
+def place_for_training(
+    config: Config, model: Any, device: torch.device, precision: Precision, adapters: Adapters | None = None
+) -> list[Group]:
+    """Put U-Net and text encoder on the device in their types; return what is trained: they, or `adapters`."""
+    is_full, has_text_encoder = adapters is None, config.text_encoder.train
     set_attention(model.unet, config.memory.attention, device)
     if config.memory.gradient_checkpointing:
         model.unet.enable_gradient_checkpointing()
-        if config.text_encoder.train:
+        if has_text_encoder:
             model.text_encoder.gradient_checkpointing_enable({"use_reentrant": False})
-    model.unet.to(device, precision.weights).train().requires_grad_(True)
-    model.text_encoder.to(device, precision.weights).requires_grad_(config.text_encoder.train)
-    model.text_encoder.train(config.text_encoder.train)
-    unet_peak, text_encoder_peak = peak_learning_rates(config.optimizer, config.text_encoder, config.train)
-    groups = [_group("unet", model.unet, unet_peak)]
-    if config.text_encoder.train:
-        groups.append(_group("text_encoder", model.text_encoder, text_encoder_peak))
-    return groups
+    model.unet.to(device, precision.base).train().requires_grad_(is_full)
+    model.text_encoder.to(device, precision.base).requires_grad_(is_full and has_text_encoder)
+    model.text_encoder.train(has_text_encoder)
+    peaks = dict(
+        zip(_PARTS, peak_learning_rates(config.optimizer, config.text_encoder, config.train), strict=True)
+    )
+    parts = _PARTS if has_text_encoder else _PARTS[:1]
+    if adapters is None:
+        return [_whole(part, model.module(part), peaks[part]) for part in parts]
+    adapters.to(device, precision.weights)
+    ratio = config.network.loraplus_lr_ratio
+    return [group for part in parts for group in _adapter_groups(part, adapters.of(part), peaks[part], ratio)]
 
 
-def _group(component: str, module: Any, learning_rate: float) -> Group:
-    parameters = {f"{component}.{name}": parameter for name, parameter in module.named_parameters()}
-    return Group(component, parameters, learning_rate)
+def _whole(part: Part, module: Any, learning_rate: float) -> Group:
+    parameters = {f"{part}.{name}": parameter for name, parameter in module.named_parameters()}
+    return Group(part, parameters, learning_rate)
+
+
+def _adapter_groups(part: Part, adapters: list[Adapter], learning_rate: float, ratio: float) -> Iterator[Group]:
+    """Yield one group, or two where the up matrices learn faster (LoRA+, Hayou et al. 2024, section 4)."""
+    parameters = {name: value for adapter in adapters for name, value in adapter.parameters().items()}
+    if ratio == 1:
+        yield Group(part, parameters, learning_rate)
+        return
+    yield Group(part, {name: value for name, value in parameters.items() if name.endswith(DOWN)}, learning_rate)
+    yield Group(
+        part, {name: value for name, value in parameters.items() if name.endswith(UP)}, learning_rate * ratio
+    )

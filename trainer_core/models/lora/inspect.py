@@ -1,0 +1,145 @@
+"""What a LoRA file is, from its header alone, and whether it fits a model. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer_core.data.listing import counted
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.header import FLOAT_DTYPES, Header, TensorInfo, read_header
+from trainer_core.models.lora.places import PREFIXES, Part, unet_places
+from trainer_core.models.lora.shapes import Shapes, wanted_places
+from trainer_core.on_disk import is_file, why_not_there
+from trainer_core.text import safe_text
+
+DOWN, UP, ALPHA = ".lora_down.weight", ".lora_up.weight", ".alpha"
+
+# Other kinds of small files, told by a piece of a tensor's name.
+_OTHER_KINDS = (
+    ("lora_te1_", "a LoRA for SDXL"),
+    ("lora_unet_input_blocks_", "a LoRA for SDXL"),
+    ("lora_unet_double_blocks_", "a LoRA for Flux"),
+    (".lora_mid.", "a LyCORIS file (LoCon with Tucker decomposition)"),
+    (".dora_scale", "a DoRA file"),
+    (".hada_w1", "a LyCORIS file (LoHa)"),
+    (".lokr_w", "a LyCORIS file (LoKr)"),
+    (".lora_A.", "a LoRA with PEFT's names; convert it to kohya's first"),
+    (".lora.down.", "a LoRA with Diffusers' old names; convert it to kohya's first"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two matrices of one adapter as the header describes them."""
+
+    down: TensorInfo
+    up: TensorInfo
+
+    @property
+    def rank(self) -> int:
+        """The rank."""
+        return self.down.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class LoraInfo:
+    """A LoRA file in kohya's names.
+
+    Attributes:
+        path: the file.
+        pairs: its adapters by the name without `.lora_down.weight`.
+        metadata: what its header says.
+    """
+
+    path: Path
+    pairs: dict[str, Pair]
+    metadata: dict[str, str]
+
+    def has(self, part: Part) -> bool:
+        """Tell whether there are adapters for this part of the model."""
+        return any(key.startswith(PREFIXES[part]) for key in self.pairs)
+
+    @property
+    def has_conv(self) -> bool:
+        """Tell whether there are adapters in the residual blocks."""
+        keys = {place.key for place in unet_places(conv=True)} - {place.key for place in unet_places(conv=False)}
+        return not keys.isdisjoint(self.pairs)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers its matrices hold."""
+        return sum(pair.down.elements + pair.up.elements for pair in self.pairs.values())
+
+
+def read_lora_header(path: Path) -> LoraInfo:
+    """Return what the LoRA file `path` holds; a UserError (exit code 4) if it is none, or is damaged."""
+    if not is_file(path):
+        raise _error(path, why_not_there(path))
+    header = read_header(path)
+    for mark, kind in _OTHER_KINDS:
+        if any(mark in name for name in header.tensors):
+            raise _error(path, f"this is {kind}; a LoRA with kohya's names for SD 1.x or SD 2.x is needed")
+    keys = [name.removesuffix(DOWN) for name in header.tensors if name.endswith(DOWN)]
+    if not any(key.startswith(PREFIXES["unet"]) for key in keys):
+        raise _error(path, "this is not a LoRA for a U-Net (it has no lora_unet_...lora_down.weight)")
+    left = set(header.tensors) - {key + ending for key in keys for ending in (DOWN, UP, ALPHA)}
+    if left:
+        raise _error(path, f"{_some(left)} belongs to no adapter; this is not a whole LoRA")
+    return LoraInfo(path, {key: _pair(header, key) for key in keys}, header.metadata)
+
+
+def why_unfit(info: LoraInfo, shapes: Shapes, *, text_encoder: bool | None = None) -> str | None:
+    """Return why the LoRA does not belong to a model whose weights have these shapes; None if it does.
+
+    `text_encoder` tells whether adapters for the text encoder must be there (True) or must not (False).
+    """
+    has_text_encoder = info.has("text_encoder")
+    if text_encoder and not has_text_encoder:
+        return "it has no adapters for the text encoder; set text_encoder.train = false, or take another file"
+    if text_encoder is False and has_text_encoder:
+        return "it has adapters for the text encoder too; set text_encoder.train = true, or take another file"
+    places = {
+        place.key: place for place in wanted_places(shapes, conv=info.has_conv, text_encoder=has_text_encoder)
+    }
+    wrong = [
+        key for key, place in places.items() if key in info.pairs and not _fits(info.pairs[key], shapes[place])
+    ]
+    unknown, missing = set(info.pairs) - set(places), set(places) - set(info.pairs)
+    if wrong or unknown:
+        odd = _some({*wrong, *unknown})
+        return f"it was made for another kind of model ({odd} does not fit); choose the model that it was made for"
+    if missing:
+        number = f"{len(missing)} of {counted(len(places), 'place')}"
+        return f"adapters are missing at {number} ({_some(missing)}); only a LoRA with all of them can be used"
+    return None
+
+
+def _pair(header: Header, key: str) -> Pair:
+    down, up, alpha = (header.tensors.get(key + ending) for ending in (DOWN, UP, ALPHA))
+    if down is None or up is None:
+        raise _error(header.path, f"{safe_text(key)} has only one of its two matrices; download or copy it again")
+    is_matrix = min(len(down.shape), len(up.shape)) >= 2 and {down.dtype, up.dtype} <= FLOAT_DTYPES
+    if not is_matrix or down.shape[0] != up.shape[1] or not down.shape[0] or (alpha and alpha.elements != 1):
+        raise _error(header.path, f"the matrices of {safe_text(key)} do not belong together; take another file")
+    return Pair(down, up)
+
+
+def _fits(pair: Pair, shape: tuple[int, ...]) -> bool:
+    """Compare an adapter with the weight beside it; a 1x1 convolution and a Linear are the same matrix."""
+    out, *inner = shape
+    down, up = pair.down.shape, pair.up.shape
+    same = _without_ones(down[1:]) == _without_ones(inner)
+    return same and up[0] == out and set(up[2:]) <= {1}
+
+
+def _without_ones(kernel: Sequence[int]) -> list[int]:
+    """Return [in] of [in] and [in, 1, 1], and [in, 3, 3] as it is."""
+    return [*kernel[:1], *(side for side in kernel[1:] if side != 1)]
+
+
+def _some(names: set[str]) -> str:
+    return f"{safe_text(min(names))}{f' and {len(names) - 1} more' if len(names) > 1 else ''}"
+
+
+def _error(path: Path, problem: str) -> UserError:
+    return UserError(f"{safe_text(path)}: {problem}", ExitCode.MODEL)
