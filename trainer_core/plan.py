@@ -27,6 +27,7 @@ from trainer_core.run.directory import shared_cache
 from trainer_core.saves import Saves, planned_saves
 from trainer_core.text import safe_text
 from trainer_core.v_only import problems_without_v
+from trainer_core.v_only import problems_without_v
 
 DEFAULT_STEPS = 1600
 
@@ -103,6 +104,8 @@ def make_plan(
         run_dir: the folder of a run that is resumed; what lies in it needs no further room.
     """
     model, errors = check_model(config.model)
+    if model and (problems := problems_without_v(config.loss, model.prediction)):
+        errors.append(UserError(problems, ExitCode.CONFIG))
     if model and (problems := problems_without_v(config.loss, model.prediction)):
         errors.append(UserError(problems, ExitCode.CONFIG))
     scan = scan_dataset(

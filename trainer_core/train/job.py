@@ -18,12 +18,13 @@ from trainer_core.data.order import TrainingOrder
 from trainer_core.data.pixels import load_pixels
 from trainer_core.run.events import EventWriter
 from trainer_core.train.conditioning import Conditioning
-from trainer_core.train.objective import NoiseSchedule
+from trainer_core.train.objective import Objective
 from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.precision import Precision
 from trainer_core.train.scaler import LossScaler
 from trainer_core.train.throttle import throttled
 from trainer_core.train.trained import Group, place_for_training
+from trainer_core.train.zero_terminal import scheduler_config_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Job:
     precision: Precision
     loader: BatchLoader
     conditioning: Conditioning
-    schedule: NoiseSchedule
+    objective: Objective
     groups: list[Group]
     optimizer: WeightUpdate
     scaler: LossScaler
@@ -99,6 +100,7 @@ def prepare(
 ) -> Job:
     """Encode the pictures, place the model on `device`, and build optimizer, conditioning and loader."""
     precision = Precision.of(config.memory, device)
+    model.scheduler_config = scheduler_config_for(config.loss, model.prediction, model.scheduler_config)
     caption = CaptionSteps(config.dataset, samples.items, samples.total_steps)
     loader = _make_loader(config, samples, caption, model, device, events, cache_dir, should_stop)
     if should_stop():
@@ -119,7 +121,7 @@ def prepare(
             trained=config.text_encoder.train,
             autocast=precision.autocast(device),
         ),
-        schedule=NoiseSchedule.of(model.scheduler_config, device),
+        objective=Objective.of(config.loss, model.prediction, model.scheduler_config, device),
         groups=groups,
         optimizer=make_optimizer(
             [list(group.parameters.values()) for group in groups], config.optimizer, exact_skip=precision.scaled

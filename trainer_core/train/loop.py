@@ -13,7 +13,7 @@ from trainer_core.data.order import derive_seed
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.train.job import Job
 from trainer_core.train.learning_rate import learning_rate_at
-from trainer_core.train.objective import sample_losses
+from trainer_core.train.noise import normal, perturbed, shaped
 from trainer_core.train.readback import Readback, StepNumbers
 
 OVERFLOWS_ALLOWED = 50
@@ -90,17 +90,20 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
 def batch_losses(job: Job, batch: Batch, generator: torch.Generator) -> Tensor:
     """Return the loss of each sample of `batch`, shape [B], float32.
 
-    `generator` gives, in this order: the sample from the VAE's posterior, the noise, the timesteps.
+    `generator` gives, in this order: the sample from the VAE's posterior, the noise, the timesteps, and what
+    the [loss] table adds to the noise.
     """
+    settings = job.objective.settings
     mean, std = batch.tensors if len(batch.tensors) == 2 else encode(job.model.vae, batch.tensors[0])
-    latents = (mean + std * _normal(mean, generator)) * job.model.family.latent_scale
-    noise = _normal(mean, generator)
-    timesteps = torch.randint(job.schedule.timesteps, (len(mean),), generator=generator, device=mean.device)
-    noisy = job.schedule.add_noise(latents, noise, timesteps)
+    latents = (mean + std * normal(mean, generator)) * job.model.family.latent_scale
+    noise = normal(mean, generator)
+    timesteps = job.objective.draw_timesteps(len(mean), generator)
+    noise = shaped(noise, latents, settings, generator)
+    noisy = job.objective.schedule.add_noise(latents, perturbed(noise, settings, generator), timesteps)
     with job.precision.autocast(job.device):
         hidden = job.conditioning(batch.captions)
         predicted = job.model.unet(noisy.to(job.precision.weights), timesteps, hidden, return_dict=False)[0]
-    return sample_losses(predicted, job.schedule.target(job.model.prediction, latents, noise, timesteps))
+    return job.objective.losses(predicted, latents, noise, timesteps)
 
 
 def gradient_norm(parameters: list[torch.nn.Parameter]) -> Tensor:
@@ -109,10 +112,6 @@ def gradient_norm(parameters: list[torch.nn.Parameter]) -> Tensor:
     norms = torch._foreach_norm(gradients, 2, dtype=torch.float32)
     total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return total
-
-
-def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def _loss_weights(job: Job) -> list[Tensor]:

@@ -1,0 +1,69 @@
+"""What the loop needs of an optimizer: one step from gradients to weights, its state, the weights to keep.
+
+All optimizers take the gradients as they are: scaled by the loss scale and not yet clipped. A step multiplies them
+by `factor` (clipping and unscaling in one number on the device) and does nothing where `skip` is true. A weight
+without a gradient is left as it is.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+ParameterState = dict[str, Any]
+"""State of one parameter: tensors and numbers by name."""
+
+Groups = Sequence[Sequence[Parameter]]
+"""Weights in groups of equal learning rate, which share one dtype and device."""
+
+
+class WeightUpdate(ABC):
+    """An optimizer."""
+
+    @abstractmethod
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
+        """Update every weight that has a gradient; `seed` decides the stochastic rounding of 16-bit weights.
+
+        `learning_rates` holds one number for each group that the optimizer was made with.
+        """
+
+    @abstractmethod
+    def state(self) -> list[ParameterState]:
+        """Return the state of each parameter, in order, group after group."""
+
+    @abstractmethod
+    def load(self, states: list[ParameterState]) -> None:
+        """Restore what `state` returned."""
+
+    def kept_weights(self) -> AbstractContextManager[None]:
+        """Put the weights to save and to draw with in place, while it lasts; most optimizers train those."""
+        return nullcontext()
+
+
+def make_tables(groups: Groups) -> list[dict[str, Any]]:
+    """Return the groups as torch's optimizers want them."""
+    return [{"params": list(group)} for group in groups]
+
+
+def set_rates(optimizer: torch.optim.Optimizer, learning_rates: Sequence[float]) -> None:
+    """Give each group of `optimizer` its learning rate."""
+    for group, learning_rate in zip(optimizer.param_groups, learning_rates, strict=True):
+        group["lr"] = learning_rate
+
+
+def parameters_of(optimizer: torch.optim.Optimizer) -> Iterator[Parameter]:
+    """Yield the parameters of `optimizer`, group after group."""
+    for group in optimizer.param_groups:
+        yield from group["params"]
+
+
+def usable(gradient: Tensor, factor: Tensor, skip: Tensor) -> Tensor:
+    """Return the gradient in float32, clipped and unscaled, and 0 where the step is skipped.
+
+    A float32 gradient is changed in place.
+    """
+    return gradient.float().mul_(factor).masked_fill_(skip, 0.0)

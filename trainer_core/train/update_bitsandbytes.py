@@ -1,0 +1,123 @@
+"""bitsandbytes' optimizers: AdamW and Lion, their state in 8 bits or paged to main memory."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from trainer_core.config.schema import Optimizer as OptimizerSettings
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.quiet import quiet_imports
+from trainer_core.train.rounding import round_stochastically
+from trainer_core.train.update import (
+    Groups,
+    ParameterState,
+    WeightUpdate,
+    make_tables,
+    parameters_of,
+    set_rates,
+    usable,
+)
+
+CLASSES = {
+    "adamw8bit": "AdamW8bit",
+    "paged_adamw": "PagedAdamW",
+    "paged_adamw8bit": "PagedAdamW8bit",
+    "lion": "Lion",
+    "lion8bit": "Lion8bit",
+}
+"""bitsandbytes' class for each `optimizer.type` that is one of its."""
+
+_Place = tuple[dict[str, Any], Parameter, int, int]
+"""How bitsandbytes calls a parameter: its group, itself, the group's number, its number within the group."""
+
+
+class BitsandbytesUpdate(WeightUpdate):
+    """AdamW (Dettmers et al. 2022, 8-bit Optimizers) or Lion (Chen et al. 2023) as bitsandbytes computes them.
+
+    16-bit weights go through a float32 temporary and stochastic rounding. bitsandbytes' own `step` synchronises
+    with the device after every parameter and rounds to nearest, so its per-parameter update is called instead.
+    """
+
+    def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
+        self.exact_skip = exact_skip
+        self.generator = torch.Generator(groups[0][0].device)
+        self.optimizer = _make(groups, settings)
+        self.optimizer.initialized = True
+        for place in _places(self.optimizer):
+            self.optimizer.init_state(*place)
+
+    @torch.no_grad()
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
+        """Update every weight, one parameter at a time."""
+        if self.exact_skip and bool(skip):  # the one host sync that fp16's scaler needs
+            return
+        self.generator.manual_seed(seed)
+        set_rates(self.optimizer, learning_rates)
+        for place in _places(self.optimizer):
+            parameter = place[1]
+            if parameter.grad is None:
+                continue
+            gradient = usable(parameter.grad, factor, skip)
+            self.optimizer.prefetch_state(parameter)
+            if parameter.dtype == torch.float32:
+                self.optimizer.update_step(*place)
+            else:
+                self._update_rounded(place, gradient)
+
+    def _update_rounded(self, place: _Place, gradient: Tensor) -> None:
+        group, parameter, *numbers = place
+        exact = Parameter(parameter.float(), requires_grad=False)
+        exact.grad = gradient
+        state = self.optimizer.state
+        state[exact] = state[parameter]
+        self.optimizer.update_step(group, exact, *numbers)
+        del state[exact]
+        parameter.copy_(round_stochastically(exact.data, parameter.dtype, self.generator))
+
+    def state(self) -> list[ParameterState]:
+        """Return the moments of each parameter; the shared quantisation maps are constants and left out."""
+        return [
+            {name: value for name, value in self.optimizer.state[parameter].items() if not name.startswith("qmap")}
+            for parameter in parameters_of(self.optimizer)
+        ]
+
+    def load(self, states: list[ParameterState]) -> None:
+        """Restore what `state` returned into the tensors that are there, which may be paged."""
+        for parameter, state in zip(parameters_of(self.optimizer), states, strict=True):
+            own = self.optimizer.state[parameter]
+            for name, value in state.items():
+                if isinstance(value, Tensor):
+                    own[name].copy_(value)
+                else:
+                    own[name] = int(value)
+
+
+def _places(optimizer: Any) -> Iterator[_Place]:
+    for number, group in enumerate(optimizer.param_groups):
+        for index, parameter in enumerate(group["params"]):
+            yield group, parameter, number, index
+
+
+def _make(groups: Groups, settings: OptimizerSettings) -> Any:
+    try:
+        quiet_imports()
+        import bitsandbytes.optim
+
+        kind = getattr(bitsandbytes.optim, CLASSES[settings.type])
+    except Exception as error:  # a broken native library raises whatever it likes
+        raise UserError(
+            f'bitsandbytes could not be loaded ({error}): set optimizer.type = "adamw", which needs about 6 more '
+            "bytes per trained weight than 8-bit AdamW, or reinstall bitsandbytes (`dbtui doctor` says more).",
+            ExitCode.CONFIG,
+        ) from error
+    with_eps = {} if settings.type.startswith("lion") else {"eps": settings.eps}
+    return kind(
+        make_tables(groups),
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        **with_eps,
+    )

@@ -1,0 +1,149 @@
+"""Optimizers used as their authors wrote them, for float32 weights: Adafactor, Prodigy, schedule-free AdamW."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainer_core.config.schema import Optimizer as OptimizerSettings
+from trainer_core.models.quiet import quiet_imports
+from trainer_core.train.update import (
+    Groups,
+    ParameterState,
+    WeightUpdate,
+    make_tables,
+    parameters_of,
+    set_rates,
+    usable,
+)
+
+_GROUP = "group."
+"""Before the names of the numbers that a whole group shares; each of its parameters carries them."""
+
+
+class LibraryUpdate(WeightUpdate):
+    """A torch optimizer whose own `step` is called.
+
+    Attributes:
+        numbers: names of the numbers in a group that change from step to step.
+    """
+
+    numbers: tuple[str, ...] = ()
+
+    def __init__(self, optimizer: Any, *, exact_skip: bool) -> None:
+        self.optimizer = optimizer
+        self.exact_skip = exact_skip
+
+    @torch.no_grad()
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
+        """Update every weight."""
+        del seed  # float32 weights are not rounded
+        if self.exact_skip and bool(skip):  # the one host sync that fp16's scaler needs
+            return
+        set_rates(self.optimizer, learning_rates)
+        for parameter in parameters_of(self.optimizer):
+            if parameter.grad is not None:
+                usable(parameter.grad, factor, skip)
+        self.optimizer.step()
+
+    def state(self) -> list[ParameterState]:
+        """Return what the library keeps of each parameter and of its group; nothing of one not yet updated."""
+        return [
+            {**self.optimizer.state[parameter], **{_GROUP + name: group[name] for name in self.numbers}}
+            for group in self.optimizer.param_groups
+            for parameter in group["params"]
+        ]
+
+    def load(self, states: list[ParameterState]) -> None:
+        """Restore what `state` returned, bit for bit (torch's own loading would cast it)."""
+        given = iter(states)
+        for group in self.optimizer.param_groups:
+            for parameter in group["params"]:
+                state = next(given)
+                group.update({name: state[_GROUP + name] for name in self.numbers})
+                own = {name: value for name, value in state.items() if not name.startswith(_GROUP)}
+                if own:
+                    self.optimizer.state[parameter] = own
+
+
+class Adafactor(LibraryUpdate):
+    """transformers' Adafactor (Shazeer and Stern 2018) with the learning rate of the schedule.
+
+    Neither relative steps nor the scaling by a weight's size are used: they would replace the learning rate, and
+    the latter asks the device for a number at every weight.
+    """
+
+    def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
+        quiet_imports()
+        from transformers import Adafactor as TransformersAdafactor
+
+        optimizer = TransformersAdafactor(
+            make_tables(groups),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            relative_step=False,
+            scale_parameter=False,
+            warmup_init=False,
+        )
+        super().__init__(optimizer, exact_skip=exact_skip)
+
+
+class Prodigy(LibraryUpdate):
+    """Prodigy (Mishchenko and Defazio 2023), which estimates the step size d; the rate given multiplies it.
+
+    The library reads two numbers per weight from the device at each step.
+    """
+
+    numbers = ("d", "d_max", "d_numerator", "k")
+
+    def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
+        from prodigyopt import Prodigy as LibraryProdigy
+
+        optimizer = LibraryProdigy(
+            make_tables(groups),
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            eps=settings.eps,
+            use_bias_correction=True,
+            safeguard_warmup=True,
+        )
+        for group in optimizer.param_groups:  # the constructor prints a line about a decay that it is given
+            group["weight_decay"] = settings.weight_decay
+        super().__init__(optimizer, exact_skip=exact_skip)
+
+
+class ScheduleFreeAdamW(LibraryUpdate):
+    """Schedule-free AdamW (Defazio et al. 2024): trained are the weights y, to be kept is their average x."""
+
+    numbers = ("k", "weight_sum", "lr_max")
+
+    def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
+        from schedulefree import AdamWScheduleFree
+
+        optimizer = AdamWScheduleFree(
+            make_tables(groups),
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            eps=settings.eps,
+            weight_decay=settings.weight_decay,
+        )
+        optimizer.train()
+        super().__init__(optimizer, exact_skip=exact_skip)
+
+    @contextmanager
+    def kept_weights(self) -> Iterator[None]:
+        """Put x = y + (1 - 1/beta1)(z - y) in place of y while it lasts.
+
+        y waits in main memory: undoing the arithmetic, as the library does, would not give it back exactly.
+        """
+        trained = [parameter.detach().to("cpu", copy=True) for parameter in parameters_of(self.optimizer)]
+        self.optimizer.eval()
+        try:
+            yield
+        finally:
+            self.optimizer.train()
+            with torch.no_grad():
+                for parameter, y in zip(parameters_of(self.optimizer), trained, strict=True):
+                    parameter.copy_(y)
