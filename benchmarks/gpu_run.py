@@ -75,7 +75,7 @@ class Watched:
 
 def samples_of(config: Config) -> Samples:
     """Return what `config` trains on; a plan without looking at the model, which lies in memory only."""
-    items = match_class_items(scan_dataset(config.dataset, config.concept))
+    items = match_class_items(scan_dataset(config.dataset, config.concept, method=config.method.captions))
     fits = tuple(fit_picture(item.picture.size, config.dataset) for item in items)
     buckets: dict[tuple[int, int], list[int]] = {}
     for index, (item, fit) in enumerate(zip(items, fits, strict=True)):

@@ -27,7 +27,6 @@ from trainer_core.run.directory import shared_cache
 from trainer_core.saves import Saves, planned_saves
 from trainer_core.text import safe_text
 from trainer_core.v_only import problems_without_v
-from trainer_core.v_only import problems_without_v
 
 DEFAULT_STEPS = 1600
 
@@ -106,11 +105,10 @@ def make_plan(
     model, errors = check_model(config.model)
     if model and (problems := problems_without_v(config.loss, model.prediction)):
         errors.append(UserError(problems, ExitCode.CONFIG))
-    if model and (problems := problems_without_v(config.loss, model.prediction)):
-        errors.append(UserError(problems, ExitCode.CONFIG))
     scan = scan_dataset(
         config.dataset,
         config.concept,
+        method=config.method.captions,
         deep=deep,
         workers=config.train.workers,
         progress=progress,

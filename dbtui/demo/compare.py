@@ -30,7 +30,7 @@ def compare(run_file: Path, trained: Path) -> Comparison:
     from trainer_core.train.evaluate import fixed_losses
 
     config = read_config(run_file)
-    scan = scan_dataset(config.dataset, config.concept)
+    scan = scan_dataset(config.dataset, config.concept, method=config.method.captions)
     pictures = [picture for folder in scan.train for picture in folder.pictures]
     frames = [Frame(picture, fit_picture(picture.size, config.dataset)) for picture in pictures]
     after_settings = config.model.model_copy(update={"base": str(trained)})

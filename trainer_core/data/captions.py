@@ -28,10 +28,15 @@ class CaptionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """The text of a caption file ("" for an empty one), and its encoding where that was not UTF-8."""
+    """The lines of a caption file that are not empty, and its encoding where that was not UTF-8."""
 
-    text: str
+    lines: tuple[str, ...]
     encoding: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All lines as one text, "" for an empty file."""
+        return " ".join(self.lines)
 
 
 def extensions_of(caption_extension: str | None) -> tuple[str, ...]:
@@ -54,7 +59,7 @@ def index_captions(files: list[Path], extensions: tuple[str, ...]) -> dict[str, 
 
 
 def read_caption(path: Path) -> Caption:
-    """Read a caption: UTF-8, or what its byte order mark says; lines are joined with a space.
+    """Read a caption: UTF-8, or what its byte order mark says.
 
     Raises:
         CaptionError: the file cannot be read, its encoding is not certain, or it is no text.
@@ -62,7 +67,7 @@ def read_caption(path: Path) -> Caption:
     text, encoding = _decode(_read_bytes(path))
     if "\0" in text:
         raise CaptionError("contains NUL bytes, so it is no plain text. Save it as UTF-8, or remove it")
-    return Caption(" ".join(line.strip() for line in text.splitlines() if line.strip()), encoding)
+    return Caption(tuple(line.strip() for line in text.splitlines() if line.strip()), encoding)
 
 
 def _read_bytes(path: Path) -> bytes:

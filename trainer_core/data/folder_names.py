@@ -64,12 +64,24 @@ def split_prompt(prompt: str, kind: Kind) -> tuple[str | None, str]:
     """Split a folder's prompt into identifier and class.
 
     In a training folder the first word is the identifier and the rest the class; a single word is a class without
-    identifier (native training of that class). A class folder's whole prompt is the class.
+    identifier (native training of that class). A prompt that names a style is split by `split_style`. A class
+    folder's whole prompt is the class.
     """
+    if kind == "train" and (style := split_style(prompt)):
+        return style
     identifier, space, class_name = prompt.partition(" ")
     if kind == "class" or not space:
         return None, prompt
     return identifier, class_name
+
+
+def split_style(prompt: str) -> tuple[str, str] | None:
+    """Split the prompt of a style, `by sls` or `1girl, by sls`, into identifier and class; None if it is none.
+
+    The class is what the pictures show, empty where the prompt does not say it.
+    """
+    match = re.fullmatch(r"(?:(.*?),?\s+)?by\s+([^\s,]+)", prompt.strip(), re.IGNORECASE)
+    return (match[2], match[1] or "") if match else None
 
 
 def _whole_number(text: str) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer_core.config.schema import Concept, Dataset, Prior
+from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.dataset import Fault
 from trainer_core.data.folder_names import EXAMPLES, FolderName, Kind, WrongName, parse_folder_name, split_prompt
 from trainer_core.data.listing import Listing, counted, list_folder, name_some, remark
@@ -42,10 +43,16 @@ class Sources:
         self.faults.append(Fault(path=path, text=text))
 
 
-def find_sources(dataset: Dataset, concepts: Sequence[Concept], prior: Prior | None = None) -> Sources:
+def find_sources(
+    dataset: Dataset,
+    concepts: Sequence[Concept],
+    prior: Prior | None = None,
+    method: CaptionMethod = "dreambooth",
+) -> Sources:
     """Find the folders. Relative paths start at the current folder (those of a run file are absolute by now).
 
-    Where `prior` has class pictures drawn, their folders may be missing or empty.
+    Where `prior` has class pictures drawn, their folders may be missing or empty. Where the captions alone are
+    trained (`finetune`), folders need no words, and pictures need no folder with a repeat count.
     """
     draws = prior is not None and prior.num_class_images is not None
     found = Sources()
@@ -53,11 +60,12 @@ def find_sources(dataset: Dataset, concepts: Sequence[Concept], prior: Prior | N
         text = "is not set. Name the folder of training pictures there, or in a [[concept]] as instance_dir"
         found.fault(Path("dataset.train_dir"), text)
     if dataset.train_dir is not None:
-        _add_layout(from_home(dataset.train_dir), "train", found)
+        _add_layout(from_home(dataset.train_dir), "train", found, may_be_plain=method == "finetune")
     if dataset.reg_dir is not None:
         _add_layout(from_home(dataset.reg_dir), "class", found, may_be_empty=draws)
     for number, concept in enumerate(concepts, start=1):
-        _add_concept(number, concept, found, prior.class_prompt if prior else None)
+        words_needed = method != "finetune"
+        _add_concept(number, concept, found, prior.class_prompt if prior else None, words_needed=words_needed)
     _check_twice(found)
     return found
 
@@ -75,7 +83,9 @@ def look_into(folder: Path, found: Sources) -> Listing | None:
     return None
 
 
-def _add_layout(parent: Path, kind: Kind, found: Sources, *, may_be_empty: bool = False) -> None:
+def _add_layout(
+    parent: Path, kind: Kind, found: Sources, *, may_be_empty: bool = False, may_be_plain: bool = False
+) -> None:
     if may_be_empty and is_absent(parent):
         return
     listing = look_into(parent, found)
@@ -91,6 +101,8 @@ def _add_layout(parent: Path, kind: Kind, found: Sources, *, may_be_empty: bool 
         found.notes.append(
             f"{parent}: this is the folder of the pictures itself, not its parent; it is read as such"
         )
+    elif may_be_plain and (listing.pictures or listing.unread):
+        found.folders.append(_from_name(parent, FolderName(repeats=1, prompt=""), kind))
     else:
         before = len(found.faults)
         _add_children(parent, listing, names, kind, found)
@@ -169,13 +181,15 @@ def _holds_layout(folder: Path, kind: Kind) -> bool:
     return any(isinstance(parse_folder_name(child.name, kind), FolderName) for child in inside)
 
 
-def _add_concept(number: int, concept: Concept, found: Sources, class_prompt: str | None) -> None:
+def _add_concept(
+    number: int, concept: Concept, found: Sources, class_prompt: str | None, *, words_needed: bool
+) -> None:
     if concept.instance_dir is None and concept.class_dir is None:
         found.fault(Path(f"concept[{number}]"), "names no folder. Set instance_dir, class_dir or both")
     class_name = concept.class_ or concept.class_prompt or ""
     if concept.instance_dir is not None:
         prompt = concept.instance_prompt or " ".join(filter(None, (concept.identifier, concept.class_)))
-        if not prompt:
+        if not prompt and words_needed:
             text = "says nothing of its pictures. Set identifier and class, or instance_prompt"
             found.fault(Path(f"concept[{number}]"), text)
         _add_named(concept.instance_dir, "train", concept, class_name, prompt, found)

@@ -7,13 +7,24 @@ from pathlib import Path
 
 from trainer_core.config.schema import Dataset
 from trainer_core.data.buckets import fit_picture
-from trainer_core.data.captions import DEFAULT_EXTENSIONS, CaptionError, index_captions, read_caption
+from trainer_core.data.caption_texts import CaptionTexts
+from trainer_core.data.captions import (
+    DEFAULT_EXTENSIONS,
+    Caption,
+    CaptionError,
+    extensions_of,
+    index_captions,
+    read_caption,
+)
 from trainer_core.data.dataset import Fault, Picture, PictureFolder, Size
-from trainer_core.data.folder_names import EXAMPLES, FolderName, parse_folder_name
+from trainer_core.data.folder_names import EXAMPLES, FolderName, parse_folder_name, split_style
 from trainer_core.data.folders import Source
 from trainer_core.data.images import Header
-from trainer_core.data.listing import UNREAD_FORMATS, Listing, counted, remark, stem_key
+from trainer_core.data.listing import UNREAD_FORMATS, Listing, counted, name_some, remark, stem_key
 from trainer_core.errors import UserError
+
+SHOWN = 10
+"""Pictures without a caption that are named, where each needs one."""
 
 _CONVERT = "Convert it to PNG or JPEG, or remove it"
 
@@ -32,14 +43,14 @@ def read_folder(
     source: Source,
     listing: Listing,
     examined: Mapping[Path, Header | str],
-    extensions: tuple[str, ...],
+    texts: CaptionTexts,
     dataset: Dataset,
 ) -> FolderResult:
-    """Put the examined pictures of `source` together with their captions."""
+    """Put the examined pictures of `source` together with their texts."""
     headers = {path: header for path in listing.pictures if not isinstance(header := examined[path], str)}
     bad = {path: text for path in listing.pictures if isinstance(text := examined[path], str)}
     bad |= {path: f"{UNREAD_FORMATS[path.suffix.lower()]} is not read. {_CONVERT}" for path in listing.unread}
-    captions = _Captions(source, listing, extensions)
+    captions = _Captions(listing, extensions_of(dataset.caption_extension), texts)
     pictures = tuple(captions.of(path, header.size) for path, header in headers.items())
     result = FolderResult(
         folder=PictureFolder(
@@ -51,7 +62,7 @@ def read_folder(
             prompt=source.prompt,
             pictures=pictures,
         ),
-        faults=captions.faults,
+        faults=[*captions.faults, *captions.without(source.path)],
         bad_images=[Fault(path=path, text=text) for path, text in sorted(bad.items())],
     )
     if not pictures:
@@ -77,55 +88,76 @@ def _why_none(source: Source, listing: Listing, bad: int) -> str:
 
 
 class _Captions:
-    """The captions of one folder: looked up picture by picture, then reported."""
+    """The texts of one folder: looked up picture by picture, then reported."""
 
-    def __init__(self, source: Source, listing: Listing, extensions: tuple[str, ...]) -> None:
+    def __init__(self, listing: Listing, extensions: tuple[str, ...], texts: CaptionTexts) -> None:
         self.faults: list[Fault] = []
-        self._source = source
         self._listing = listing
         self._extensions = extensions
+        self._texts = texts
         self._files = index_captions(listing.files, extensions)
         self._empty: list[Path] = []
         self._recoded: list[Path] = []
-        self._texts: dict[Path, str] = {}
+        self._nameless: list[Path] = []
+        self._without: list[Path] = []
+        self._read: dict[Path, Caption] = {}
 
     def of(self, path: Path, size: Size) -> Picture:
-        """The picture with its caption, or with the folder's prompt."""
-        file = next(iter(self._files.get(stem_key(path), [])), None)
-        text = self._read(file) if file is not None else ""
-        if file is None or not text:
-            return Picture(
-                path=path, size=size, caption=self._source.prompt, caption_from=self._source.prompt_from
-            )
-        return Picture(path=path, size=size, caption=text, caption_from=file.suffix.lower())
+        """The picture with its text."""
+        file = next(iter(self._files.get(stem_key(path), [])), None) if self._texts.reads_captions else None
+        lines = () if file is None else self._caption(file).lines
+        text = self._texts.of(path, lines, file.suffix if file else "")
+        if not text.text:
+            self._without.append(path)
+        elif self._texts.by_name and not lines and text.source != "filename":
+            self._nameless.append(path)
+        return Picture(path=path, size=size, caption=text.text, caption_from=text.source)
 
-    def _read(self, file: Path) -> str:
-        if file in self._texts:
-            return self._texts[file]
-        text = ""
-        try:
-            caption = read_caption(file)
-            text = caption.text
-            if not text:
-                self._empty.append(file)
-            if caption.encoding:
-                self._recoded.append(file)
-        except CaptionError as error:
-            self.faults.append(Fault(path=file, text=str(error)))
-        self._texts[file] = text
-        return text
+    def _caption(self, file: Path) -> Caption:
+        if file not in self._read:
+            self._read[file] = Caption(())
+            try:
+                self._read[file] = caption = read_caption(file)
+                if not caption.lines:
+                    self._empty.append(file)
+                if caption.encoding:
+                    self._recoded.append(file)
+            except CaptionError as error:
+                self.faults.append(Fault(path=file, text=str(error)))
+        return self._read[file]
+
+    def without(self, folder: Path) -> list[Fault]:
+        """The pictures that have no text at all; those whose caption cannot be read are told with it."""
+        wrong = {stem_key(fault.path) for fault in self.faults}
+        missing = [path for path in self._without if stem_key(path) not in wrong]
+        if not missing or not self._texts.needs_words:
+            return []
+        text = (
+            f"{counted(len(missing), 'picture')} without a caption ({name_some(missing, SHOWN)}). Write one into "
+            "a file of the same name ending in .txt, set dataset.use_filename_as_caption, or take them out"
+        )
+        return [Fault(path=folder, text=text)]
 
     def remarks(self) -> list[str]:
         stems = {stem_key(path) for path in (*self._listing.pictures, *self._listing.unread)}
         orphans = [file for stem, files in self._files.items() for file in files if stem not in stems]
         doubles = [file for stem, files in self._files.items() for file in files[1:] if stem in stems]
+        if not self._texts.reads_captions:
+            return remark(
+                "not used, since dataset.captions_for leaves these pictures out", self._unused(), "caption"
+            )
         return [
-            *remark("empty, so the folder's prompt is used", self._empty, "caption"),
+            *remark("named by no words, so the folder's prompt is used", self._nameless),
+            *remark("empty" if self._without else "empty, so the folder's prompt is used", self._empty, "caption"),
             *remark("UTF-16 or UTF-32 by their mark, and read as such", self._recoded, "caption"),
             *remark("without a picture of the same name", orphans, "caption"),
             *remark("not used, because another extension comes first", doubles, "caption"),
             *self._other_extension(),
         ]
+
+    def _unused(self) -> list[Path]:
+        stems = {stem_key(path) for path in self._listing.pictures}
+        return [file for stem, files in self._files.items() for file in files if stem in stems]
 
     def _other_extension(self) -> list[str]:
         """Captions of the usual extensions that lie there unread while those that were asked for are missing."""
@@ -143,9 +175,14 @@ class _Captions:
 
 
 def _about_names(source: Source) -> list[str]:
-    if source.kind == "train" and source.prompt_from == "folder" and source.identifier is None:
+    if source.kind == "class" or not source.prompt:
+        return []
+    if source.prompt_from == "folder" and source.identifier is None:
         text = f'trained as the class "{source.class_name}" itself, without an identifier'
         return [f'{text}. For a subject, put the identifier first: "{source.repeats}_sls {source.class_name}"']
+    if source.prompt_from == "folder" and split_style(source.prompt):
+        of_class = f' of the class "{source.class_name}"' if source.class_name else ""
+        return [f'read as a style{of_class}, with the identifier "{source.identifier}"']
     return []
 
 

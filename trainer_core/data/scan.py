@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainer_core.config.schema import Concept, Dataset
+from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.balance import unmatched_class_folders
-from trainer_core.data.captions import extensions_of
+from trainer_core.data.caption_texts import CaptionTexts
 from trainer_core.data.class_images import Drawing, missing_pictures, placeholder, settle_class_folders
 from trainer_core.data.dataset import ClassPictures, Fault, PictureFolder, Scan
 from trainer_core.data.decoded import DecodedStore, cache_folder
@@ -16,6 +17,7 @@ from trainer_core.data.folders import Source, Sources, find_sources, look_into
 from trainer_core.data.images import BadPictureError, Header, probe, quiet_pillow
 from trainer_core.data.listing import Listing, remark
 from trainer_core.data.read_folder import read_folder
+from trainer_core.data.trained_words import identifiers_beside, settle_words
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.on_disk import is_absent
 
@@ -27,6 +29,7 @@ def scan_dataset(
     dataset: Dataset,
     concepts: Sequence[Concept],
     *,
+    method: CaptionMethod = "dreambooth",
     deep: bool = False,
     workers: int = 4,
     progress: Callable[[int, int], None] | None = None,
@@ -37,13 +40,15 @@ def scan_dataset(
     Args:
         dataset: where the pictures are and how captions are found.
         concepts: further folders, with any name.
+        method: how pictures and words are tied together, `method.captions`.
         deep: decode every picture, instead of checking headers, lengths and trailers; remembered across calls.
             Exact copies are looked for as well.
         workers: threads that read pictures.
         progress: called from this thread with the number of pictures examined and of all.
         drawing: what class pictures are drawn with, where the start model draws those that are missing.
     """
-    sources = find_sources(dataset, concepts, drawing.prior if drawing else None)
+    sources = find_sources(dataset, concepts, drawing.prior if drawing else None, method)
+    settle_words(sources, method)
     if drawing:
         settle_class_folders(sources, dataset, concepts, drawing)
     listings = _look_into_all(sources, drawing)
@@ -54,7 +59,7 @@ def scan_dataset(
             good = [path for path, result in examined.items() if isinstance(result, Header)]
             sources.notes += remark("exact copies of others, which therefore count more", find_copies(good, pool))
     drawn = _add_missing(listings, examined, sources, drawing)
-    return replace(_assemble(dataset, listings, examined, sources.faults, sources.notes), drawn=drawn)
+    return replace(_assemble(dataset, method, listings, examined, sources), drawn=drawn)
 
 
 def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:
@@ -124,20 +129,22 @@ def _examine_one(path: Path, store: DecodedStore | None) -> Header | str:
 
 def _assemble(
     dataset: Dataset,
+    method: CaptionMethod,
     listings: Iterable[tuple[Source, Listing]],
     examined: Examined,
-    faults: Iterable[Fault],
-    notes: Iterable[str],
+    sources: Sources,
 ) -> Scan:
-    extensions = extensions_of(dataset.caption_extension)
-    results = [read_folder(source, listing, examined, extensions, dataset) for source, listing in listings]
+    results = []
+    for source, listing in listings:
+        texts = CaptionTexts(source, identifiers_beside(source, sources.folders), dataset, method)
+        results.append(read_folder(source, listing, examined, texts, dataset))
     bad_images = {fault.path: fault for result in results for fault in result.bad_images}
     scan = Scan(
         train=tuple(result.folder for result in results if result.folder.kind == "train"),
         classes=tuple(result.folder for result in results if result.folder.kind == "class"),
-        faults=(*faults, *(fault for result in results for fault in result.faults)),
+        faults=(*sources.faults, *(fault for result in results for fault in result.faults)),
         bad_images=tuple(bad_images.values()),
-        notes=(*notes, *(note for result in results for note in result.notes)),
+        notes=(*sources.notes, *(note for result in results for note in result.notes)),
     )
     return _with_unmatched(scan)
 

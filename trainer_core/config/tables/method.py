@@ -5,13 +5,15 @@ from typing import Literal
 from trainer_core.config.declare import Table, UsedWhen, setting
 from trainer_core.config.tables.types import AS_LORA, Fraction
 
+CaptionMethod = Literal["dreambooth", "finetune", "hybrid"]
+
 FROM_NOTHING = UsedWhen("network.init_from", (None,))
 
 
 class Method(Table):
     """How pictures and words are tied together, and what is trained."""
 
-    captions: Literal["dreambooth", "finetune", "hybrid"] = setting(
+    captions: CaptionMethod = setting(
         "dreambooth",
         "dreambooth: the prompt of the folder, or a picture's own caption in its place; finetune: the captions"
         " alone, no class pictures; hybrid: the captions with the identifier put into them.",
