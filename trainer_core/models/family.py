@@ -61,6 +61,10 @@ class Family:
         """Return the name by which modelspec metadata calls the family."""
         raise NotImplementedError
 
+    def kohya_facts(self, prediction: Prediction) -> dict[str, str]:
+        """Return the `ss_` metadata by which web UIs tell the family of a LoRA."""
+        raise NotImplementedError
+
     def config_name(self, prediction: Prediction) -> str:
         """Return the name of the bundled Diffusers configuration."""
         raise NotImplementedError

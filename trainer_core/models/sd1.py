@@ -30,6 +30,10 @@ class SD1(Family):
         """Return modelspec's name, the same for both prediction types."""
         return "stable-diffusion-v1"
 
+    def kohya_facts(self, prediction: Prediction) -> dict[str, str]:
+        """Return the same for both prediction types."""
+        return {"ss_v2": "False", "ss_base_model_version": "sd_v1"}
+
     def config_name(self, prediction: Prediction) -> str:
         """Return the configuration of SD 1.5."""
         return "sd1"

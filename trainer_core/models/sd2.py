@@ -90,6 +90,10 @@ class SD2(Family):
         """Return modelspec's name of the base model or of the 768-v model."""
         return "stable-diffusion-v2-768-v" if prediction == "v" else "stable-diffusion-v2-512"
 
+    def kohya_facts(self, prediction: Prediction) -> dict[str, str]:
+        """Return the version with its prediction type."""
+        return {"ss_v2": "True", "ss_base_model_version": "sd_v2_v" if prediction == "v" else "sd_v2"}
+
     def config_name(self, prediction: Prediction) -> str:
         """Return the configuration of SD 2.1 or SD 2.1 base."""
         return "sd2-v" if prediction == "v" else "sd2-base"

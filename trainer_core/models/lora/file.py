@@ -74,11 +74,10 @@ def read_adapters(path: Path, shapes: Mapping[Place, tuple[int, ...]]) -> list[A
     return adapters
 
 
-def model_file_hashes(path: Path) -> tuple[str, str]:
-    """Return a model file's short legacy hash (of 64 KiB at 1 MiB) and its whole SHA-256."""
+def whole_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
-        whole = hashlib.file_digest(file, "sha256").hexdigest()
-    return legacy_hash(path), whole
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def legacy_hash(path: Path) -> str:
