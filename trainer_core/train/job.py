@@ -23,6 +23,7 @@ from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.precision import Precision
 from trainer_core.train.scaler import LossScaler
 from trainer_core.train.throttle import throttled
+from trainer_core.train.reading import conditioning_of, read_texts
 from trainer_core.train.trained import Group, place_for_training
 from trainer_core.train.zero_terminal import scheduler_config_for
 
@@ -99,7 +100,8 @@ def prepare(
     should_stop: Callable[[], bool],
 ) -> Job:
     """Encode the pictures, place the model on `device`, and build optimizer, conditioning and loader."""
-    precision = Precision.of(config.memory, device)
+    precision = Precision.of(config.memory, device, frozen_base=config.method.train == "lora")
+    read_texts(model, config.text_encoder, config.model.clip_skip)
     model.scheduler_config = scheduler_config_for(config.loss, model.prediction, model.scheduler_config)
     caption = CaptionSteps(config.dataset, samples.items, samples.total_steps)
     loader = _make_loader(config, samples, caption, model, device, events, cache_dir, should_stop)
@@ -113,13 +115,14 @@ def prepare(
         device=device,
         precision=precision,
         loader=loader,
-        conditioning=Conditioning(
+        conditioning=conditioning_of(
+            config,
+            caption,
             model,
             () if caption.varies else caption.fixed_texts(),
             device,
-            clip_skip=config.model.clip_skip,
-            trained=config.text_encoder.train,
-            autocast=precision.autocast(device),
+            steps_per_epoch=samples.order.steps_per_epoch,
+            total_steps=samples.total_steps,
         ),
         objective=Objective.of(config.loss, model.prediction, model.scheduler_config, device),
         groups=groups,
@@ -133,10 +136,10 @@ def prepare(
 
 
 def leave_the_device(job: Job) -> None:
-    """Move what the steps do not need to the CPU: the VAE once latents are cached, a frozen text encoder."""
+    """Move what the steps do not need to the CPU: the VAE and the text encoder once their output is cached."""
     if job.config.dataset.cache_latents != "off":
         job.model.vae.to("cpu")
-    if not job.config.text_encoder.train:
+    if job.conditioning.embeddings is not None:
         job.model.text_encoder.to("cpu")
     if job.device.type == "cuda":
         torch.cuda.empty_cache()

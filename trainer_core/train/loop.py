@@ -1,7 +1,7 @@
 """The training loop: one optimizer step, again and again, with no host sync in it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,7 @@ from trainer_core.train.job import Job
 from trainer_core.train.learning_rate import learning_rate_at
 from trainer_core.train.noise import normal, perturbed, shaped
 from trainer_core.train.readback import Readback, StepNumbers
+from trainer_core.train.text_stop import stop_text_encoder_if_due
 
 OVERFLOWS_ALLOWED = 50
 """Steps in a row that fp16's loss scale may skip; it halves each time, so more means real infinities."""
@@ -28,7 +29,8 @@ class StepReport:
         step: steps done, this one included.
         epoch: the epoch it belongs to, from 1.
         loss: mean weighted loss of its samples.
-        learning_rate: as used.
+        learning_rate: the U-Net's, as used.
+        text_encoder_rate: the text encoder's where it has its own, 0 once it is no longer trained; else None.
         grad_norm: global norm before clipping.
         images_per_s: samples of this step over the wall time since the step before.
     """
@@ -39,6 +41,7 @@ class StepReport:
     learning_rate: float
     grad_norm: float
     images_per_s: float
+    text_encoder_rate: float | None = None
 
 
 def train(job: Job, report: Callable[[StepReport], None], between_steps: Callable[[], bool]) -> None:
@@ -56,6 +59,7 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
     job.settle = lambda: watch.see(readback.drain())
     seed = job.config.train.seed
     while job.step < total:
+        stop_text_encoder_if_due(job)
         batches = job.loader.step(job.step)
         samples = sum(len(batch.items) for batch in batches)
         rates = [learning_rate_at(job.step, total, group.learning_rate, scheduler) for group in job.groups]
@@ -78,7 +82,7 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         # ---------------------------------------------------------------------------------
         job.step += 1
         job.in_update = False
-        watch.queued(job.step, order.epoch_of(job.step - 1) + 1, rates[0], samples)
+        watch.queued(job.step, order.epoch_of(job.step - 1) + 1, rates, samples)
         watch.see(readback.push(job.step, step_loss, norm))
         if job.step == total:
             job.settle()
@@ -125,20 +129,27 @@ class _Watch:
     def __init__(self, job: Job, report: Callable[[StepReport], None]) -> None:
         self.job = job
         self.report = report
-        self.known: dict[int, tuple[int, float, float]] = {}
+        self.known: dict[int, tuple[int, float, float | None, float]] = {}
+        components = [group.component for group in job.groups]
+        has_own = job.config.text_encoder.learning_rate is not None and "text_encoder" in components
+        self.text_encoder = components.index("text_encoder") if has_own else None
         self.last = time.perf_counter()
         self.overflows = 0
 
-    def queued(self, step: int, epoch: int, learning_rate: float, samples: int) -> None:
+    def queued(self, step: int, epoch: int, rates: Sequence[float], samples: int) -> None:
         now = time.perf_counter()
-        self.known[step] = (epoch, learning_rate, samples / max(now - self.last, 1e-9))
+        own = rates[self.text_encoder] if self.text_encoder is not None else None
+        if own is not None and not self.job.conditioning.trained:
+            own = 0.0
+        self.known[step] = (epoch, rates[0], own, samples / max(now - self.last, 1e-9))
         self.last = now
 
     def see(self, numbers: StepNumbers | None) -> None:
         if numbers is None:
             return
-        epoch, learning_rate, speed = self.known.pop(numbers.step)
-        self.report(StepReport(numbers.step, epoch, numbers.loss, learning_rate, numbers.grad_norm, speed))
+        epoch, learning_rate, own_rate, speed = self.known.pop(numbers.step)
+        report = StepReport(numbers.step, epoch, numbers.loss, learning_rate, numbers.grad_norm, speed, own_rate)
+        self.report(report)
         loss_ok, norm_ok = (abs(value) < float("inf") for value in (numbers.loss, numbers.grad_norm))
         self.overflows = 0 if norm_ok else self.overflows + 1
         if not loss_ok or (not norm_ok and (not self.job.scaler.enabled or self.overflows > OVERFLOWS_ALLOWED)):

@@ -97,7 +97,7 @@ class Outputs:
             self._warn("preview_not_written", f"a preview could not be written: {safe_text(error)}")
         finally:
             job.model.unet.train()
-            job.model.text_encoder.train(job.config.text_encoder.train)
+            job.model.text_encoder.train(job.conditioning.trained)
             leave_the_device(job)
         return drawn
 

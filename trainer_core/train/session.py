@@ -29,12 +29,14 @@ class Session:
     def report(self, report: StepReport) -> None:
         """Write the event of one step."""
         reading = self.gpu.latest() if self.gpu else None
+        own = {} if report.text_encoder_rate is None else {"lr_text_encoder": report.text_encoder_rate}
         self.events.emit(
             "step",
             step=report.step,
             epoch=report.epoch,
             loss=report.loss,
             lr=report.learning_rate,
+            **own,
             images_per_s=report.images_per_s,
             grad_norm=report.grad_norm,
             vram_gb=torch.cuda.memory_reserved() / _GB if self.gpu else None,
