@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,6 +127,13 @@ def disk_need(
     )
 
 
+def latent_bytes(items: Iterable[Item], fits: Iterable[Fit], *, flip: bool) -> int:
+    """Return the size of the latents of every different picture, and with `flip` of its mirror image."""
+    cached = {(item.picture.path, fit.bucket) for item, fit in zip(items, fits, strict=False)}
+    once = sum(width * height // 64 * _LATENT_BYTES for _, (width, height) in cached)
+    return 2 * once if flip else once
+
+
 def existing_folder(path: Path) -> Path:
     """Return `path`, or the nearest folder above it that exists."""
     path = path.absolute()
@@ -152,8 +159,7 @@ def _checkpoint_bytes(config: Config, size: ModelSize | None) -> int:
 def _cache_bytes(config: Config, items: tuple[Item, ...], fits: tuple[Fit, ...]) -> int:
     if config.dataset.cache_latents != "disk":
         return 0
-    cached = {(item.picture.path, fit.bucket) for item, fit in zip(items, fits, strict=False)}
-    return sum(width * height // 64 * _LATENT_BYTES for _, (width, height) in cached)
+    return latent_bytes(items, fits, flip=config.dataset.flip_aug)
 
 
 def _preview_bytes(config: Config, saves: Saves) -> int:

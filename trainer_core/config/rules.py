@@ -8,6 +8,8 @@ from trainer_core.on_disk import is_absent
 from trainer_core.text import safe_text
 
 MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".bin")
+_NOVELAI_RESOLUTION = (512, 768)
+_NOVELAI_STEP = 64
 
 
 def report_broken_rules(config: Config, source: str, problems: Problems) -> None:
@@ -40,7 +42,7 @@ def unused_class_prompts(config: Config) -> Iterator[str]:
 
 def _bucket_sides(config: Config) -> Iterator[str]:
     bucket, (width, height) = config.dataset.bucket, config.dataset.resolution
-    if not bucket.enable or bucket.no_upscale:
+    if not bucket.enable or bucket.no_upscale or bucket.shapes == "novelai":
         return
     if bucket.min_reso > bucket.max_reso:
         yield (
@@ -61,6 +63,35 @@ def _bucket_sides(config: Config) -> Iterator[str]:
 
 
 def _keep_last(config: Config) -> Iterator[str]:
+def _novelai(config: Config) -> Iterator[str]:
+    bucket, (width, height) = config.dataset.bucket, config.dataset.resolution
+    if not bucket.enable or bucket.no_upscale or bucket.shapes != "novelai":
+        return
+    if (min(width, height), max(width, height)) != _NOVELAI_RESOLUTION:
+        yield (
+            f'dataset.bucket.shapes = "novelai" is a list for 512 x 768, and dataset.resolution is {width} x'
+            f' {height}; set dataset.resolution = [512, 768], or shapes = "kohya", which has sizes for any area'
+        )
+    if bucket.step != _NOVELAI_STEP:
+        yield (
+            f'dataset.bucket.step is {bucket.step}, and the sizes of shapes = "novelai" are multiples of'
+            ' 64; remove step, or set shapes = "kohya"'
+        )
+
+
+def _new_pixels(config: Config) -> Iterator[str]:
+    """Latents can be kept of a picture and of its mirror image, not of one that is new at each step."""
+    dataset = config.dataset
+    if dataset.cache_latents == "off":
+        return
+    for name in ("random_crop", "color_aug", "brightness_aug", "rotate_aug"):
+        if getattr(dataset, name):
+            yield (
+                f"dataset.{name} makes a new picture at each step, which cannot be encoded ahead;"
+                f' set dataset.cache_latents = "off" (it is "{dataset.cache_latents}"), or remove {name}'
+            )
+
+
     save = config.save
     if save.keep_last is not None and save.every_n_epochs is None and save.every_n_steps is None:
         yield (
@@ -131,6 +162,17 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
     ),
     (("save.keep_last", "save.every_n_epochs", "save.every_n_steps"), _keep_last),
     (("model.revision", "model.base"), _revision),
+    (("dataset.resolution", "dataset.bucket.enable", "dataset.bucket.shapes", "dataset.bucket.step"), _novelai),
+    (
+        (
+            "dataset.cache_latents",
+            "dataset.random_crop",
+            "dataset.color_aug",
+            "dataset.brightness_aug",
+            "dataset.rotate_aug",
+        ),
+        _new_pixels,
+    ),
     (("sample.prompts.negative_prompt", "sample.prompts.guidance_scale"), _negative_prompt),
     (("sample.after_save", "save.every_n_epochs", "save.every_n_steps"), _after_save),
     (

@@ -1,6 +1,7 @@
 """Sizes that pictures are trained at: one size, or aspect-ratio buckets. Arithmetic only.
 
-The list and the choice are those of kohya's sd-scripts, so that a dataset lands in the same buckets here.
+The list and the choice are those of kohya's sd-scripts, so that a dataset lands in the same buckets here. There is
+NovelAI's list for 512 x 768, too.
 """
 
 import math
@@ -64,6 +65,13 @@ def bucket_sizes(resolution: Size, min_reso: int, max_reso: int, step: int) -> t
     return tuple(sorted(sizes))
 
 
+@cache
+def novelai_sizes() -> tuple[Size, ...]:
+    """List NovelAI's 19 buckets, sorted: those of 512 x 768 with its own square, 512 x 512, for the area's."""
+    listed = bucket_sizes((512, 768), 256, 1024, 64)
+    return tuple(sorted({(512, 512), *(size for size in listed if size[0] != size[1])}))
+
+
 def fit(size: Size, bucket: Size) -> Fit:
     """Scale `size` to cover `bucket` and keep the centre."""
     (width, height), (bucket_width, bucket_height) = size, bucket
@@ -84,9 +92,7 @@ def fit_picture(size: Size, dataset: Dataset) -> Fit:
         return fit(size, dataset.resolution)
     if dataset.bucket.no_upscale:
         return _fit_without_enlarging(size, dataset.resolution, dataset.bucket.step)
-    bucket = dataset.bucket
-    sizes = bucket_sizes(dataset.resolution, bucket.min_reso, bucket.max_reso, bucket.step)
-    return fit(size, nearest_bucket(size, sizes))
+    return fit(size, nearest_bucket(size, _listed(dataset)))
 
 
 def assign_bucket(size: Size, dataset: Dataset) -> Size:
@@ -107,6 +113,13 @@ def nearest_bucket(size: Size, sizes: tuple[Size, ...]) -> Size:
         return size
     aspect = size[0] / size[1]
     return min(sizes, key=lambda bucket: abs(bucket[0] / bucket[1] - aspect))
+
+
+def _listed(dataset: Dataset) -> tuple[Size, ...]:
+    bucket = dataset.bucket
+    if bucket.shapes == "novelai":
+        return novelai_sizes()
+    return bucket_sizes(dataset.resolution, bucket.min_reso, bucket.max_reso, bucket.step)
 
 
 def _fit_without_enlarging(size: Size, resolution: Size, step: int) -> Fit:

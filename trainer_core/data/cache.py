@@ -5,7 +5,7 @@ Mean and standard deviation of the VAE's posterior are kept, not a sample, so th
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from trainer_core.data.ahead import map_ahead
+from trainer_core.data.augment import MIRRORED, STILL, is_mirrored
 from trainer_core.data.buckets import Fit
-from trainer_core.data.dataset import Picture
+from trainer_core.data.dataset import Item, Picture
+from trainer_core.data.order import Draw
 from trainer_core.data.pixels import load_pixels
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.atomic import staged
@@ -29,10 +31,21 @@ _FORMAT = "latents-1"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture as the training sees it: resized and cropped by `fit`."""
+    """A picture as the training sees it: resized and cropped by `fit`, mirrored left to right with `flip`."""
 
     picture: Picture
     fit: Fit
+    flip: bool = False
+
+    def pixels(self) -> Tensor:
+        """Load it, [3, H, W] float32 in -1..1; errors as `load_pixels`."""
+        return load_pixels(self.picture.path, self.fit, MIRRORED if self.flip else STILL)
+
+
+def frames_of(items: Sequence[Item], fits: Sequence[Fit], *, flip: bool) -> list[Frame]:
+    """List the frame of each item; with `flip`, all of them again, mirrored, behind these."""
+    frames = [Frame(item.picture, fit) for item, fit in zip(items, fits, strict=True)]
+    return frames + [replace(frame, flip=True) for frame in frames] if flip else frames
 
 
 class LatentStore(Protocol):
@@ -77,6 +90,11 @@ class LatentsOnDisk:
             return False
         return True
 
+    def missing(self) -> list[int]:
+        """List one frame for each file that does not exist: copies of a picture share theirs."""
+        first = {key: index for index, key in reversed(list(enumerate(self.keys)))}
+        return sorted(index for index in first.values() if not self.has(index))
+
     def add(self, index: int, mean: Tensor, std: Tensor) -> None:
         """Write the latents of frame `index`, whole or not at all."""
         path = self.path(index)
@@ -94,6 +112,13 @@ class LatentsOnDisk:
         return tensors["mean"], tensors["std"]
 
 
+def fetch_latents(store: LatentStore, count: int, *, flip: bool) -> Callable[[Draw], tuple[Tensor, Tensor]]:
+    """Return what gives the latents of each sample from the frames of `frames_of`, made of `count` items."""
+    if not flip:
+        return lambda draw: store.fetch(draw.item)
+    return lambda draw: store.fetch(draw.item + count * is_mirrored(draw.seed))
+
+
 def fill(
     store: LatentsInMemory | LatentsOnDisk,
     frames: Sequence[Frame],
@@ -108,10 +133,10 @@ def fill(
 
     The VAE runs in float32 on one picture at a time, so that a result depends on its picture only.
     """
-    missing = [i for i in range(len(frames)) if not (isinstance(store, LatentsOnDisk) and store.has(i))]
+    missing = store.missing() if isinstance(store, LatentsOnDisk) else list(range(len(frames)))
     done = len(frames) - len(missing)
     progress(done, len(frames))
-    for index, pixels in map_ahead(lambda i: load_pixels(frames[i].picture.path, frames[i].fit), missing, workers):
+    for index, pixels in map_ahead(lambda i: frames[i].pixels(), missing, workers):
         if should_stop():
             return
         mean, std = encode(vae, pixels.unsqueeze(0).to(device))
@@ -133,10 +158,13 @@ def encode(vae: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def frame_keys(frames: Sequence[Frame], vae: Any, workers: int) -> list[str]:
-    """Return a key for each frame: a hash of the picture's bytes, its resizing and crop, and the VAE's weights."""
+    """Return a key for each frame: a hash of the picture's bytes, fit and flip, and of the VAE's weights."""
     weights = _weights_hash(vae)
     hashes = dict(map_ahead(_file_hash, _unique_paths(frames), workers))
-    return [_hash(_FORMAT, weights, hashes[frame.picture.path], f"{frame.fit}") for frame in frames]
+    return [
+        _hash(_FORMAT, weights, hashes[frame.picture.path], f"{frame.fit}", *(["flip"] if frame.flip else []))
+        for frame in frames
+    ]
 
 
 def _unique_paths(frames: Sequence[Frame]) -> list[Path]:

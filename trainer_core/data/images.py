@@ -131,13 +131,27 @@ def prepare_picture(image: Image.Image, target: Fit | Size) -> Image.Image:
         BadPictureError: the picture is not of the size that `target` was computed for.
     """
     fit = target if isinstance(target, Fit) else cover(image.size, target)
+    check_source(image, fit)
+    return resized(image, fit.resize).crop(fit.crop)
+
+
+def check_source(image: Image.Image, fit: Fit) -> None:
+    """Refuse a picture that is not of the size that `fit` was computed for.
+
+    Raises:
+        BadPictureError: it is not.
+    """
     if image.size != fit.source:
         was, now = (f"{width} x {height}" for width, height in (fit.source, image.size))
         raise BadPictureError(f"has changed since it was scanned ({was} pixels then, {now} now). Start again")
-    if image.size != fit.resize:
-        shrinks = fit.resize[0] <= image.width and fit.resize[1] <= image.height
-        image = image.resize(fit.resize, Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS)
-    return image.crop(fit.crop)
+
+
+def resized(image: Image.Image, size: Size) -> Image.Image:
+    """Resize `image`: averaging when both sides shrink, Lanczos otherwise."""
+    if image.size == size:
+        return image
+    shrinks = size[0] <= image.width and size[1] <= image.height
+    return image.resize(size, Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS)
 
 
 @contextmanager

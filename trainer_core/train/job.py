@@ -11,11 +11,12 @@ from torch.nn import Parameter
 from trainer_core.config.schema import Config
 from trainer_core.data.batches import BatchLoader
 from trainer_core.data.buckets import Fit
-from trainer_core.data.cache import Frame, LatentsInMemory, LatentsOnDisk, fill, frame_keys
+from trainer_core.data.cache import LatentsInMemory, LatentsOnDisk, fetch_latents, fill, frame_keys, frames_of
 from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item
 from trainer_core.data.order import TrainingOrder
-from trainer_core.data.pixels import load_pixels
+from trainer_core.data.pixels import fetch_pixels
+from trainer_core.models.lora.adapters import Adapters
 from trainer_core.run.events import EventWriter
 from trainer_core.train.conditioning import Conditioning
 from trainer_core.train.objective import Objective
@@ -156,14 +157,12 @@ def _make_loader(
     cache_dir: Path,
     should_stop: Callable[[], bool],
 ) -> BatchLoader:
-    frames = [Frame(item.picture, fit) for item, fit in zip(samples.items, samples.fits, strict=True)]
-    workers = config.train.workers
-
+    workers, flip = config.train.workers, config.dataset.flip_aug
     model.vae.to(device, torch.float32).eval().requires_grad_(False)
     if config.dataset.cache_latents == "off":
         return BatchLoader(
             samples.order,
-            lambda draw: (load_pixels(frames[draw.item].picture.path, frames[draw.item].fit),),
+            fetch_pixels(samples.items, samples.fits, config.dataset),
             caption,
             device,
             ahead=workers,
@@ -186,10 +185,11 @@ def _make_loader(
     )
     model.vae.to("cpu")  # before the U-Net takes its place
     ahead = 0 if isinstance(store, LatentsInMemory) else workers
+    frames = frames_of(samples.items, samples.fits, flip=flip)
     fetch = store.fetch
     return BatchLoader(
         samples.order,
-        lambda draw: fetch(draw.item),
+        fetch_latents(store, len(samples.items), flip=flip),
         caption,
         device,
         ahead=ahead,

@@ -54,6 +54,8 @@ def tables(table: TableInfo) -> st.SearchStrategy[dict[str, Any]]:
 def obey_rules(tables: dict[str, Any]) -> None:
     """Take out what the reader's rules would refuse."""
     dataset, train, save = (tables.get(name, {}) for name in ("dataset", "train", "save"))
+    if {"random_crop", "color_aug", "brightness_aug", "rotate_aug"} & dataset.keys():
+        dataset["cache_latents"] = "off"
     if dataset.get("bucket", {}).get("enable"):
         for holder, name in (
             (dataset, "resolution"),
@@ -61,6 +63,17 @@ def obey_rules(tables: dict[str, Any]) -> None:
             (dataset["bucket"], "max_reso"),
         ):
             holder.pop(name, None)
+        if dataset["bucket"].get("shapes") == "novelai" and not dataset["bucket"].get("no_upscale"):
+            dataset["resolution"] = (512, 768)
+            dataset["bucket"].pop("step", None)
+    dataset.pop("combine_prompt", None)
+    dataset.pop("captions_for", None)
+    if not dataset.get("shuffle_caption"):
+        for name in ("keep_tokens", "keep_tokens_separator", "caption_separator"):
+            dataset.pop(name, None)
+    if tables.get("method", {}).get("captions", "dreambooth") != "dreambooth":
+        for concept in tables.get("concept", ()):
+            concept.pop("instance_prompt", None)
     if "epochs" in train:
         train.pop("max_steps", None)
     if not save.keys() & {"every_n_steps", "every_n_epochs"}:

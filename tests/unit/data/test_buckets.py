@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainer_core.config.reader import parse_config
 from trainer_core.config.schema import Bucket, Dataset
 from trainer_core.data.buckets import assign_bucket, bucket_sizes, bucket_table, fit, fit_picture, nearest_bucket
 from trainer_core.data.dataset import Item, Picture
@@ -158,3 +159,53 @@ def test_without_enlarging_nothing_grows_that_need_not(size, resolution):
         assert width * height <= resolution[0] * resolution[1]
         assert found.resize[0] <= size[0]
         assert found.resize[1] <= size[1]
+
+
+NOVELAI = (  # the tutorial's list
+    *(
+        (256, 1024),
+        (320, 1024),
+        (384, 1024),
+        (384, 960),
+        (384, 896),
+        (448, 832),
+        (512, 768),
+        (512, 704),
+        (512, 512),
+    ),
+    *((576, 640), (640, 576), (704, 512), (768, 512), (832, 448), (896, 384), (960, 384), (1024, 384)),
+    *((1024, 320), (1024, 256)),
+)
+
+
+@pytest.mark.parametrize("resolution", [(512, 768), (768, 512)])
+def test_the_shapes_of_novelai(resolution):
+    dataset = Dataset(resolution=resolution, bucket=Bucket(enable=True, shapes="novelai"))
+    assert len(NOVELAI) == 19
+    assert {assign_bucket(size, dataset) for size in NOVELAI} == set(NOVELAI)
+    reached = {assign_bucket((width, 1000), dataset) for width in range(150, 8000, 3)}
+    assert reached == set(NOVELAI)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("resolution = [512, 512]", ["512 x 512", "resolution = [512, 768]", 'shapes = "kohya"']),
+        ("resolution = [512, 768]\nbucket.step = 128", ["dataset.bucket.step is 128", "multiples of 64"]),
+        ("resolution = [512, 768]\nbucket.min_reso = 320", ["dataset.bucket.min_reso", "shapes"]),
+    ],
+)
+def test_the_shapes_of_novelai_are_for_one_resolution(settings, words):
+    text = f'schema = 1\n[dataset]\nbucket.enable = true\nbucket.shapes = "novelai"\n{settings}\n'
+    with pytest.raises(UserError) as raised:
+        parse_config(text, "run.toml")
+    assert raised.value.code == ExitCode.CONFIG
+    assert len(raised.value.problems) == 1
+    for word in words:
+        assert word in raised.value.problems[0]
+
+
+@pytest.mark.parametrize("resolution", [(64, 64), (448, 704), (768, 768), (1024, 576), (4096, 64)])
+def test_any_size_in_multiples_of_64_is_a_fixed_size(resolution):
+    dataset = parse_config(f"schema = 1\n[dataset]\nresolution = {list(resolution)}", "x").dataset
+    assert {assign_bucket(size, dataset) for size in [(64, 64), (3000, 200), (500, 1600)]} == {resolution}

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from trainer_core.config.declare import Table, UsedWhen, setting
 from trainer_core.config.tables.captions import CaptionSettings
-from trainer_core.config.tables.types import WITH_BUCKETS, Side
+from trainer_core.config.tables.types import WITH_BUCKETS, WITH_PROMPTS, Side
 
 WITH_LISTED_BUCKETS = UsedWhen("dataset.bucket.no_upscale", (False,))
 WITH_KOHYA_BUCKETS = UsedWhen("dataset.bucket.shapes", ("kohya",))
@@ -20,7 +20,7 @@ class Bucket(Table):
     )
     shapes: Literal["kohya", "novelai"] = setting(
         "kohya",
-        "Which sizes there are: every size of the resolution's area, or NovelAI's 19 for 512 x 768.",
+        "Which sizes there are: all that fit the resolution's area, or NovelAI's 19 for 512 x 768 alone.",
         group="Pictures",
         affects="batch",
         used_when=WITH_LISTED_BUCKETS,
@@ -83,6 +83,7 @@ class Dataset(CaptionSettings):
         'Folder of regularization pictures that holds folders named "<repeats>_<class>".',
         group="Pictures",
         affects="batch",
+        used_when=WITH_PROMPTS,
         binding=True,
         path="folder",
         min_length=1,
@@ -97,23 +98,32 @@ class Dataset(CaptionSettings):
         strict=False,
     )
     random_crop: bool = setting(
-        False, "Crop at a random place at each step instead of the centre.", group="Pictures", affects="batch"
+        False,
+        "Crop at a random place at each step instead of the centre; needs cache_latents off.",
+        group="Pictures",
+        affects="batch",
     )
     flip_aug: bool = setting(False, "Mirror half of the samples left to right.", group="Pictures", affects="batch")
     color_aug: float = setting(
         0.0,
-        "Vary hue by up to this share of a half turn, saturation and gamma by up to this share; 0.1 is moderate.",
+        "Vary hue by up to this share of a half turn, saturation and gamma by up to this share; 0.1 is moderate."
+        " Needs cache_latents off.",
         group="Pictures",
         affects="batch",
         ge=0,
         le=1,
     )
     brightness_aug: float = setting(
-        0.0, "Vary the brightness by up to this share.", group="Pictures", affects="batch", ge=0, le=1
+        0.0,
+        "Vary the brightness by up to this share; needs cache_latents off.",
+        group="Pictures",
+        affects="batch",
+        ge=0,
+        le=1,
     )
     rotate_aug: float = setting(
         0.0,
-        "Turn by up to this angle either way, enlarged so that no corner stays empty.",
+        "Turn by up to this angle either way, enlarged so that no corner stays empty; needs cache_latents off.",
         group="Pictures",
         affects="batch",
         unit="degrees",
