@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from trainer_core.config.caption_rules import CAPTION_RULES
 from trainer_core.config.problems import Problems
 from trainer_core.config.schema import Config, Prompt
 from trainer_core.on_disk import is_absent
@@ -149,6 +150,7 @@ def _place_of_no_log(config: Config) -> Iterator[str]:
 
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
+    *CAPTION_RULES,
     (
         (
             "dataset.resolution",

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from trainer_core.config.declare import Table, UsedWhen, setting
-from trainer_core.config.tables.types import Extension, Fraction
+from trainer_core.config.tables.types import WITH_PROMPTS, Extension, Fraction
 
 
 class CaptionSettings(Table):
@@ -26,12 +26,14 @@ class CaptionSettings(Table):
         "Which pictures the captions and the settings below apply to; the others keep their folder's prompt.",
         group="Captions",
         affects="batch",
+        used_when=WITH_PROMPTS,
     )
     combine_prompt: str | None = setting(
         None,
         'How a caption [PX] and the prompt [P] make one text, such as "[PX], [P]"; else the caption alone.',
         group="Captions",
         affects="batch",
+        used_when=WITH_PROMPTS,
         min_length=1,
         max_length=200,
     )
@@ -50,7 +52,7 @@ class CaptionSettings(Table):
         group="Captions",
         affects="batch",
         unit="epochs",
-        ge=1,
+        ge=2,
         le=10**6,
     )
     wildcard: bool = setting(

@@ -1,6 +1,7 @@
 """[[concept]] and [prior]: what is learned, and what keeps its class from becoming it."""
 
 from trainer_core.config.declare import Table, UsedWhen, setting
+from trainer_core.config.tables.types import WITH_PROMPTS
 
 WHEN_GENERATED = UsedWhen("prior.num_class_images", unless=(None,))
 
@@ -9,13 +10,19 @@ class Concept(Table):
     """One thing to learn, from folders with any name."""
 
     identifier: str | None = setting(
-        None, "The rare word that stands for the subject.", group="Concepts", affects="batch", min_length=1
+        None,
+        "The rare word that stands for the subject.",
+        group="Concepts",
+        affects="batch",
+        used_when=WITH_PROMPTS,
+        min_length=1,
     )
     class_: str | None = setting(
         None,
         "The kind of thing that it is, such as dog.",
         group="Concepts",
         affects="batch",
+        used_when=WITH_PROMPTS,
         min_length=1,
         alias="class",
     )
@@ -34,6 +41,7 @@ class Concept(Table):
         "Folder of regularization pictures of its class.",
         group="Concepts",
         affects="batch",
+        used_when=WITH_PROMPTS,
         binding=True,
         path="folder",
         min_length=1,
@@ -50,7 +58,8 @@ class Concept(Table):
     )
     instance_prompt: str | None = setting(
         None,
-        'Prompt trained with its pictures; "<identifier> <class>" if not given.',
+        'Prompt trained with its pictures; "<identifier> <class>" if not given; [filewords] stands for a'
+        " picture's own caption, or else its name.",
         group="Concepts",
         affects="batch",
         min_length=1,
@@ -60,6 +69,7 @@ class Concept(Table):
         "Prompt trained with its class pictures; the class if not given.",
         group="Concepts",
         affects="batch",
+        used_when=WITH_PROMPTS,
         min_length=1,
     )
     class_negative_prompt: str | None = setting(
@@ -80,6 +90,7 @@ class Prior(Table):
         "Weight of the regularization pictures in the loss.",
         group="Prior",
         affects="loss",
+        used_when=WITH_PROMPTS,
         ge=0,
         le=10,
     )
@@ -89,6 +100,7 @@ class Prior(Table):
         group="Prior",
         affects="file",
         unit="pictures",
+        used_when=WITH_PROMPTS,
         ge=1,
         le=100000,
     )
@@ -97,6 +109,7 @@ class Prior(Table):
         "Prompt of the class pictures, of those made and those without a caption; the class if not given.",
         group="Prior",
         affects="batch",
+        used_when=WITH_PROMPTS,
         min_length=1,
         max_length=2000,
     )

@@ -22,3 +22,5 @@ Extension = Annotated[
 AS_LORA = UsedWhen("method.train", ("lora",))
 WITH_BUCKETS = UsedWhen("dataset.bucket.enable", (True,))
 WITH_TEXT_ENCODER = UsedWhen("text_encoder.train", (True,))
+WITH_PROMPTS = UsedWhen("method.captions", ("dreambooth", "hybrid"))
+"""The methods that train prompts and class pictures too, not the captions alone."""
