@@ -15,7 +15,7 @@ from trainer_core.models.preflight import is_pickled
 from trainer_core.models.sizes import ModelSize, model_size
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.on_disk import MAX_NAME_BYTES, exists, is_folder, is_utf8
-from trainer_core.saves import Saves
+from trainer_core.saves import Saves, own_precisions
 from trainer_core.text import safe_text
 
 CHECKPOINTS = 3
@@ -96,7 +96,7 @@ def disk_need(
     `drawn` are the class pictures that it draws into folders of their own.
     """
     size = model_size(model) if model else None
-    model_bytes = size.bytes_in(config.save.precision) if size else 0
+    model_bytes = size.bytes_in(config.save.precision, own_precisions(config.save)) if size else 0
     num_checkpoints = min(CHECKPOINTS, saves.moments + 1)  # a stop writes one too
     models, checkpoints = model_bytes * saves.at_once, _checkpoint_bytes(config, size) * num_checkpoints
     cache, previews = _cache_bytes(config, items, fits), _preview_bytes(config, saves)
@@ -165,7 +165,7 @@ def _cache_bytes(config: Config, items: tuple[Item, ...], fits: tuple[Fit, ...])
 def _preview_bytes(config: Config, saves: Saves) -> int:
     width, height = config.dataset.resolution
     each = sum((prompt.width or width) * (prompt.height or height) for prompt in config.sample.prompts)
-    return each * _PREVIEW_BYTES * saves.draws
+    return each * config.sample.num_per_prompt * _PREVIEW_BYTES * saves.draws
 
 
 def _class_picture_bytes(config: Config, drawn: ClassPictures) -> int:
@@ -213,6 +213,8 @@ def _not_writable(config: Config, runs_dir: Path, class_pictures: Mapping[Path, 
     folders = [(runs_dir, "with --runs-dir")]
     if config.save.output_dir:
         folders.append((Path(config.save.output_dir), "in save.output_dir"))
+    if config.log.dir and (config.log.tensorboard or config.log.wandb):
+        folders.append((Path(config.log.dir), "in log.dir"))
     folders += [(folder, "for its class pictures") for folder, needed in class_pictures.items() if needed]
     return [
         f"{problem}: name another folder {where}"

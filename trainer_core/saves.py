@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
-from itertools import islice
+from itertools import combinations, islice
 
 from trainer_core.config.schema import Config, Save
+from trainer_core.config.tables.output import Precision
 from trainer_core.data.order import TrainingOrder
+from trainer_core.models.family import Component
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.train.naming import epoch_name, final_name, step_name
 
@@ -25,6 +27,7 @@ class Saves:
         at_once: models that exist together at most, the finished one or one being written among them.
         moments: steps at which models are saved; a checkpoint is written at each.
         draws: how often all previews are drawn.
+        pictures: how many previews are drawn each time.
         first: names of the first models on the way, in order.
         final: name of the finished model.
     """
@@ -33,6 +36,7 @@ class Saves:
     at_once: int
     moments: int
     draws: int
+    pictures: int
     first: tuple[str, ...]
     final: str
 
@@ -43,17 +47,29 @@ def planned_saves(config: Config, model: ModelInfo | None, order: TrainingOrder,
     epoch = max(1, order.steps_per_epoch)
     save_steps = _intervals(save.every_n_steps, save.every_n_epochs, epoch)
     sample_steps = _intervals(sample.every_n_steps, sample.every_n_epochs, epoch)
+    draw_steps = sample_steps + (save_steps if sample.after_save else [])
     count = sum(last // interval for interval in save_steps)
     kept = count if save.keep_last is None else min(count, save.keep_last)
-    ending = _ending(save, model)
+    ending = ".safetensors" if config.method.train == "lora" else _ending(save, model)
     return Saves(
         on_the_way=count,
         at_once=kept + 1,
         moments=_moments(save_steps, last),
-        draws=_moments(sample_steps, last) + sample.before_training + 1 if sample.prompts else 0,
+        draws=_moments(draw_steps, last) + sample.before_training + 1 if sample.prompts else 0,
+        pictures=len(sample.prompts) * sample.num_per_prompt,
         first=tuple(name + ending for name in islice(_names(save, epoch, last), SHOWN)),
         final=final_name(save.output_name) + ending,
     )
+
+
+def own_precisions(save: Save) -> dict[Component, Precision]:
+    """Return the components that are written in a precision of their own, with that."""
+    chosen: dict[Component, Precision | None] = {
+        "unet": save.unet_precision,
+        "text_encoder": save.text_encoder_precision,
+        "vae": save.vae_precision,
+    }
+    return {component: precision for component, precision in chosen.items() if precision}
 
 
 def names_until(save: Save, steps_per_epoch: int, step: int) -> list[str]:
@@ -66,9 +82,15 @@ def _intervals(every_n_steps: int | None, every_n_epochs: int | None, epoch: int
 
 
 def _moments(intervals: list[int], last: int) -> int:
-    """Count the steps up to `last` at which something is due; a step that both intervals meet counts once."""
-    both = last // math.lcm(*intervals) if len(intervals) == 2 else 0
-    return sum(last // interval for interval in intervals) - both
+    """Count the steps up to `last` at which something is due; a step that several intervals meet counts once.
+
+    By inclusion and exclusion over the sets of intervals, of which there are at most four.
+    """
+    return sum(
+        (-1) ** (size + 1) * (last // math.lcm(*some))
+        for size in range(1, len(intervals) + 1)
+        for some in combinations(intervals, size)
+    )
 
 
 def _names(save: Save, epoch: int, last: int) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ class PrecisionOption(StrEnum):
     bf16 = "bf16"
 
 
+OwnPrecision = Annotated[PrecisionOption | None, typer.Option(help="Another precision for this part.")]
+
+
 def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", help="Model: a file, a Diffusers folder or a Hub id.")],
     target: Annotated[Path, typer.Argument(metavar="DST", help="Ends in .safetensors or .ckpt, or is a folder.")],
@@ -22,6 +25,9 @@ def convert(
         PrecisionOption | None, typer.Option(help="Precision of the weights; the source's if not given.")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Short for --precision fp16.")] = False,
+    unet_precision: OwnPrecision = None,
+    text_encoder_precision: OwnPrecision = None,
+    vae_precision: OwnPrecision = None,
     ema: Annotated[bool, typer.Option("--ema", help="Take the averaged (EMA) weights of the U-Net.")] = False,
     scheduler: Annotated[
         str | None, typer.Option(help="Sampler that a Diffusers folder names, such as ddim.")
@@ -39,6 +45,10 @@ def convert(
 
     if half and precision not in {None, PrecisionOption.fp16}:
         raise UserError("--half and --precision say different things; give one of them", ExitCode.CONFIG)
+    chosen = {"unet": unet_precision, "text_encoder": text_encoder_precision, "vae": vae_precision}
+    own_precisions: Any = {component: own.value for component, own in chosen.items() if own}
+    if (half or precision) and len(own_precisions) == len(chosen):
+        raise UserError("every part has a precision of its own; leave out --precision (--half)", ExitCode.CONFIG)
     _check_choice("family", family)
     _check_choice("prediction", prediction)
     from trainer_core.models.convert import convert as convert_model
@@ -47,6 +57,7 @@ def convert(
         source,
         target,
         precision="fp16" if half else precision.value if precision else None,
+        own_precisions=own_precisions,
         ema=ema,
         scheduler=scheduler,
         vae=vae,

@@ -1,7 +1,13 @@
 import pytest
 
+from trainer_core.models.header import read_header
+from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory
+from trainer_core.run.stop_signals import StopSignals
+from trainer_core.train.halt import Halt
+from trainer_core.train.loop import train
 from trainer_core.train.outputs import Outputs
+from trainer_core.train.session import Session
 
 KEEP_TWO = {"output_name": "frog", "every_n_steps": 1, "keep_last": 2}
 
@@ -50,3 +56,43 @@ def test_a_preview_holds_its_prompt(make_job, recorder, tmp_path):
     text = pictures[0].text["parameters"]
     assert text.startswith("sls frog\nNegative prompt: blurry\nSteps: 2")
     assert "Seed: 5" in text
+
+
+def test_several_previews_of_a_prompt_have_seeds_and_names_of_their_own(make_job, recorder, tmp_path):
+    from PIL import Image
+
+    prompts = [{"prompt": "sls frog", "steps": 1, "seed": 5}, {"prompt": "frog", "steps": 1, "seed": 6}]
+    job = make_job(sample={"prompts": prompts, "num_per_prompt": 2})
+    run = RunDirectory(tmp_path / "run")
+    job.step = 500
+    assert Outputs(job, run, recorder).draw_previews() == 4
+    drawn = [event for event in recorder.events if event["kind"] == "sample"]
+    assert [(event["prompt"], event["seed"]) for event in drawn] == [
+        ("sls frog", 5),
+        ("sls frog", 6),
+        ("frog", 6),
+        ("frog", 7),
+    ]
+    assert [event["path"] for event in drawn] == [f"samples/000500-{number}.png" for number in range(4)]
+    pictures = [Image.open(run.path / event["path"]).tobytes() for event in drawn]
+    assert len(set(pictures)) == 4
+    assert {"kind": "phase", "name": "sample", "total": 4} in recorder.events
+
+
+def test_previews_follow_each_save_where_asked(make_job, run_job, recorder, tmp_path):
+    job = make_job(
+        reg=False,
+        train={"max_steps": 5},
+        save={"every_n_steps": 2, "unet_precision": "fp16", "text_encoder_precision": "bf16"},
+        sample={"prompts": [{"prompt": "frog", "steps": 1}], "after_save": True, "every_n_steps": 4},
+    )
+    run = RunDirectory(tmp_path / "run")
+    outputs = Outputs(job, run, recorder)
+    session = Session(job, outputs, recorder, Halt(ControlReader(run), StopSignals(), recorder), None)
+    train(job, session.report, session.between_steps)
+    kinds = ("saved", "sample")
+    written = [(event["kind"], event["step"]) for event in recorder.events if event["kind"] in kinds]
+    assert written == [("saved", 2), ("sample", 2), ("saved", 4), ("sample", 4)]
+    header = read_header(run.output / "at-step00000004.safetensors").tensors
+    types = {name.split(".")[0]: tensor.dtype for name, tensor in header.items()}
+    assert types == {"model": "F16", "cond_stage_model": "BF16", "first_stage_model": "F32"}

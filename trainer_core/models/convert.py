@@ -1,7 +1,7 @@
 """Convert a model between its formats: load it as training would, save it as training would."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from trainer_core.on_disk import exists, is_file, is_folder, is_utf8, why_closed
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
+    from trainer_core.models.family import Component
     from trainer_core.models.model import StableDiffusion
     from trainer_core.models.save import SavedModel
     from trainer_core.models.snapshot import Form, Precision
@@ -62,6 +63,7 @@ def convert(
     target: Path,
     *,
     precision: "Precision | None" = None,
+    own_precisions: "Mapping[Component, Precision] | None" = None,
     ema: bool = False,
     scheduler: str | None = None,
     vae: str | None = None,
@@ -72,7 +74,8 @@ def convert(
 ) -> Converted:
     """Write the model `source` to `target`: a `.safetensors` or `.ckpt` file, or else a Diffusers folder.
 
-    The suffix is written in small letters. What is there already is replaced only with `force`.
+    The suffix is written in small letters. `own_precisions` gives components a type of their own. What is there
+    already is replaced only with `force`.
     Raises a UserError: exit code 2 for what cannot be asked for, 4 for the source, 6 for the target.
     """
     form = form_of_target(target)
@@ -89,7 +92,8 @@ def convert(
         model.scheduler_config = scheduler_config(model.scheduler_config, scheduler)
     _check_yaml(model, target, form, force=force)
     progress("writing and verifying")
-    return Converted(model, form, save_model(model, _stem(target, form), format=form, precision=precision))
+    saved = save_model(model, _stem(target, form), format=form, precision=precision, own_precisions=own_precisions)
+    return Converted(model, form, saved)
 
 
 def form_of_target(target: Path) -> "Form":

@@ -9,6 +9,7 @@ from typing import Literal
 
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.configs import write_configs
+from trainer_core.models.family import Component
 from trainer_core.models.layout import target_path, yaml_path
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.snapshot import Form, Precision, Snapshot, take_snapshot
@@ -35,14 +36,16 @@ def save_model(
     format: SaveFormat = "same",  # noqa: A002 - the setting's name
     precision: Precision | None = None,
     metadata: Mapping[str, str] | None = None,
+    own_precisions: Mapping[Component, Precision] | None = None,
 ) -> SavedModel:
     """Write `model` to `target_stem` plus the format's ending, and verify what was written.
 
-    Without `precision` each component keeps its source's type. `metadata` goes into the header of the file (of
-    the U-Net's file in a folder). Raises a UserError: exit code 6 with the file's name if it cannot be written or
-    reads back otherwise, 7 if a tensor is not finite.
+    A component has the type of `own_precisions`, else of `precision`, else its source's. `metadata` goes into
+    the header of the file (of the U-Net's file in a folder). Raises a UserError: exit code 6 with the file's name
+    if it cannot be written or reads back otherwise, 7 if a tensor is not finite.
     """
-    return write_snapshot(take_snapshot(model, form_of(model, format), precision, metadata or {}), target_stem)
+    snapshot = take_snapshot(model, form_of(model, format), precision, metadata or {}, own_precisions)
+    return write_snapshot(snapshot, target_stem)
 
 
 def form_of(model: StableDiffusion, format: SaveFormat) -> Form:  # noqa: A002 - the setting's name

@@ -1,8 +1,9 @@
 """How many numbers a model holds, component by component, from headers alone; no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer_core.models.header import FLOAT_DTYPES, read_header
 from trainer_core.models.layout import SINGLE_FILE_PREFIXES, component_files
@@ -31,11 +32,15 @@ class ModelSize:
     stored: dict[str, float]
     exact: bool
 
-    def bytes_in(self, precision: str | None) -> int:
-        """Bytes of the whole model in `precision` (a value of `save.precision`), None for the start model's."""
+    def bytes_in(self, precision: str | None, own: Mapping[Any, str] | None = None) -> int:
+        """Bytes of the whole model in `precision` (a value of `save.precision`), None for the start model's.
+
+        `own` gives components that have a precision of their own.
+        """
+        chosen = {component: (own or {}).get(component, precision) for component in self.elements}
         return int(
             sum(
-                count * (BYTES[precision] if precision else self.stored[component])
+                count * (BYTES[name] if (name := chosen[component]) else self.stored[component])
                 for component, count in self.elements.items()
             )
         )

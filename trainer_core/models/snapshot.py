@@ -53,18 +53,21 @@ class Snapshot:
 
 
 def take_snapshot(
-    model: StableDiffusion, form: Form, precision: Precision | None, metadata: Mapping[str, str]
+    model: StableDiffusion,
+    form: Form,
+    precision: Precision | None,
+    metadata: Mapping[str, str],
+    own_precisions: Mapping[Component, Precision] | None = None,
 ) -> Snapshot:
     """Return the files' contents for `model`, which is neither moved nor changed.
 
-    Without `precision` each component keeps its source's type. A UserError (exit code 7) names a tensor whose
-    values are not finite, in training or in the type chosen.
+    A component has the type of `own_precisions`, else of `precision`, else its source's. A UserError (exit code
+    7) names a tensor whose values are not finite, in training or in the type chosen.
     """
-    dtypes = {
-        component: PRECISIONS[precision] if precision else model.dtypes[component] for component in COMPONENTS
-    }
+    chosen = {component: (own_precisions or {}).get(component, precision) for component in COMPONENTS}
+    dtypes = {part: PRECISIONS[name] if name else model.dtypes[part] for part, name in chosen.items()}
     parts = {component: _cast(model, component, dtypes[component]) for component in COMPONENTS}
-    kept = {name: _cast_kept(name, tensor, precision) for name, tensor in model.kept.items()}
+    kept = {name: _cast_kept(name, tensor, chosen["text_encoder"]) for name, tensor in model.kept.items()}
     facts = {**_facts(model), **metadata, "format": "pt"}
     if form == "diffusers":
         files = {f"{part}/{WEIGHT_STEMS[part]}.safetensors": tensors for part, tensors in parts.items()}

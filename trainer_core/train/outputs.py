@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from trainer_core.config.schema import Prompt
+from trainer_core.config.schema import Prompt, Sample
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
@@ -44,7 +44,8 @@ class Outputs:
         folder = self._folder()
         with self._phase("save"):
             _make(folder)
-            saved = save_result(self.job, folder / name)
+            with self.job.kept_weights():
+                saved = save_result(self.job, folder / name)
             seconds = round(time.monotonic() - started, 3)
             path = str(saved.paths[0])
             self.events.emit("saved", step=self.job.step, path=path, seconds=seconds, bytes=saved.bytes)
@@ -78,17 +79,18 @@ class Outputs:
             self.events.emit("checkpoint", step=self.job.step, path=str(path), seconds=seconds, bytes=size)
 
     def draw_previews(self) -> int:
-        """Draw every prompt of [sample]; return how many pictures were made.
+        """Draw the pictures of every prompt of [sample]; return how many were made.
 
         One that does not fit into memory or on the disk is left out with a warning.
         """
         job, drawn = self.job, 0
+        pictures = pictures_of(job.config.sample)
         try:
-            with self._phase("sample", total=len(job.config.sample.prompts)):
+            with self._phase("sample", total=len(pictures)), job.kept_weights():
                 job.model.vae.to(job.device)
                 job.model.text_encoder.to(job.device).eval()
                 job.model.unet.eval()
-                for number, prompt in enumerate(job.config.sample.prompts):
+                for number, prompt in enumerate(pictures):
                     self._draw(number, prompt)
                     drawn += 1
         except torch.OutOfMemoryError:
@@ -129,6 +131,15 @@ class Outputs:
         yield
         if self.in_loop:
             self.events.emit("phase", name="train", total=self.job.samples.total_steps)
+
+
+def pictures_of(sample: Sample) -> list[Prompt]:
+    """Return every picture to draw: each prompt `num_per_prompt` times, its seed counting up."""
+    return [
+        prompt.model_copy(update={"seed": prompt.seed + more})
+        for prompt in sample.prompts
+        for more in range(sample.num_per_prompt)
+    ]
 
 
 def _make(folder: Path) -> None:

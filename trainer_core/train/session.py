@@ -58,13 +58,16 @@ class Session:
 
     def _write_what_is_due(self) -> None:
         save, sample = self.job.config.save, self.job.config.sample
-        if self._is_due(sample.every_n_steps, sample.every_n_epochs):
-            self.outputs.draw_previews()
         by_epoch, by_step = self._is_due(None, save.every_n_epochs), self._is_due(save.every_n_steps, None)
+        after_save = sample.after_save and (by_epoch or by_step)
+        if not after_save and self._is_due(sample.every_n_steps, sample.every_n_epochs):
+            self.outputs.draw_previews()
         if by_epoch:
             self.outputs.save_model_on_the_way(epoch_name(save.output_name, self.job.epoch))
         if by_step:
             self.outputs.save_model_on_the_way(step_name(save.output_name, self.job.step))
+        if after_save:
+            self.outputs.draw_previews()
         if (by_epoch or by_step) and not self.halt.reason:
             self.outputs.save_state()
 
@@ -83,7 +86,7 @@ class Session:
             case "sample" if self.job.config.sample.prompts:
                 text = f"{self.outputs.draw_previews()} previews drawn"
             case "sample":
-                ok, text = False, "this run has no [[sample.prompts]]"
+                ok, text = False, "this run has no prompts ([[sample.prompts]] or sample.prompts_file)"
             case _:
                 ok, text = False, f"this trainer cannot {command.kind}"
         acknowledge(self.events, command, ok, text)

@@ -230,3 +230,26 @@ def test_what_reads_back_otherwise_is_an_error(tiny_models, tmp_path, monkeypatc
         save_model(tiny_models["sd1"], tmp_path / "m", format=form)
     assert caught.value.code == ExitCode.DISK
     assert list(tmp_path.iterdir()) == []
+
+
+TYPES = {"float": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+PREFIXES = {"unet": "model.diffusion_model.", "vae": "first_stage_model.", "text_encoder": "cond_stage_model."}
+
+
+@pytest.mark.parametrize("form", ["safetensors", "diffusers", "ckpt"])
+def test_each_component_can_have_a_precision_of_its_own(tiny_models, form, tmp_path):
+    own = {"unet": "fp16", "vae": "bf16"}
+    model = tiny_models["sd2-v"]
+    (path, *_) = save_model(model, tmp_path / "m", format=form, precision="float", own_precisions=own).paths
+    if form == "diffusers":
+        found = {part: load_file(next((path / part).glob("*.safetensors"))) for part in PREFIXES}
+        assert json.loads((path / "text_encoder/config.json").read_text())["dtype"] == "float32"
+    else:
+        tensors = load_file(path) if form == "safetensors" else torch.load(path, weights_only=True)["state_dict"]
+        found = {
+            part: {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+            for part, prefix in PREFIXES.items()
+        }
+    for part, tensors in found.items():
+        types = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+        assert types == {TYPES[{**own, "text_encoder": "float"}[part]]}

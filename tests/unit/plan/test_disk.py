@@ -28,6 +28,22 @@ def test_models_keep_the_start_models_type_unless_another_is_asked_for(plan, ele
     total = sum(elements.values())
     assert plan().disk.model_bytes == 2 * total
     assert plan(save={"precision": "float"}).disk.model_bytes == 4 * total
+    own = {"precision": "float", "unet_precision": "fp16"}
+    assert plan(save=own).disk.model_bytes == 4 * total - 2 * elements["unet"]
+    assert plan(save={"vae_precision": "float"}).disk.model_bytes == 2 * total + 2 * elements["vae"]
+
+
+def test_every_preview_of_a_prompt_counts(plan):
+    sample = {"prompts": [{"prompt": "frog", "width": 64, "height": 128}], "every_n_steps": 10}
+    once = plan(sample=sample).disk.previews
+    assert once > 0
+    assert plan(sample={**sample, "num_per_prompt": 3}).disk.previews == 3 * once
+
+
+def test_a_folder_for_logs_that_cannot_be_written_is_named(plan, tmp_path):
+    (tmp_path / "file").touch()
+    made = plan(log={"tensorboard": True, "dir": str(tmp_path / "file" / "logs")})
+    assert any("name another folder in log.dir" in problem for error in made.errors for problem in error.problems)
 
 
 def test_unused_ema_weights_do_not_count(plan, model_file, elements):

@@ -63,3 +63,16 @@ def test_previews_are_drawn_before_on_the_way_and_at_the_end():
     sample = {"prompts": [{"prompt": "frog"}], "every_n_steps": 10, "before_training": True}
     assert saves(40, sample=sample).draws == 1 + 3 + 1
     assert saves(40).draws == 0
+
+
+@pytest.mark.parametrize(("steps", "epochs"), itertools.product((None, 6, 10), (None, 1, 3)))
+@pytest.mark.parametrize(("sample_steps", "sample_epochs"), itertools.product((None, 4), (None, 2)))
+def test_previews_after_saves_are_drawn_once_a_step(steps, epochs, sample_steps, sample_epochs):
+    save = {"every_n_steps": steps, "every_n_epochs": epochs}
+    sample = {"every_n_steps": sample_steps, "every_n_epochs": sample_epochs, "after_save": True}
+    tables = {"save": save, "sample": {**sample, "prompts": [{"prompt": "frog"}] * 2, "num_per_prompt": 3}}
+    intervals = [steps, sample_steps, *(7 * n for n in (epochs, sample_epochs) if n)]
+    due = {step for step in range(1, 61) if any(n and step % n == 0 for n in intervals)}
+    planned = saves(61, epoch=7, **tables)
+    assert planned.draws == len(due) + 1
+    assert planned.pictures == 6
