@@ -12,6 +12,7 @@ import typer
 from dbtui import __version__
 from dbtui.cli import attach as attached
 from dbtui.cli.bundle import bundle
+from dbtui.cli.caption import caption
 from dbtui.cli.convert import convert
 from dbtui.cli.demo import demo
 from dbtui.cli.doctor import doctor
@@ -93,6 +94,7 @@ def _report_unexpected(error: Exception) -> int:
 
 
 app.command("scan")(scan)
+app.command("caption")(caption)
 app.add_typer(preset_app, name="preset")
 app.command("plan")(plan)
 app.command("run")(run_command)

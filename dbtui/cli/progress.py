@@ -8,7 +8,7 @@ ProgressCall = Callable[[int, int], None]
 
 
 @contextmanager
-def picture_progress() -> Iterator[ProgressCall | None]:
+def picture_progress(doing: str = "looking at pictures") -> Iterator[ProgressCall | None]:
     """Yield what takes pictures done and in all and draws a bar on stderr, None where that is no terminal.
 
     The bar leaves no trace.
@@ -19,7 +19,7 @@ def picture_progress() -> Iterator[ProgressCall | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("looking at pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("")
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -15,6 +15,16 @@ from trainer_core.text import safe_text
 
 Progress = Callable[[str], None]
 TOKENIZER_FILES = ("vocab.json", "merges.txt")
+TAGGER_FILES = ("selected_tags.csv", "model.onnx")
+BLIP_FILES = (
+    "config.json",
+    "preprocessor_config.json",
+    "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "vocab.txt",
+)
 CONFIG_FILES = ("model_index.json", "scheduler/scheduler_config.json")
 TOKEN = re.compile(r"hf_[A-Za-z0-9]{8,}")
 
@@ -35,6 +45,11 @@ def fetch_vae(repo_id: str, progress: Progress) -> Path:
 def fetch_tokenizer(repo_id: str, progress: Progress) -> Path:
     """Return the folder in the Hub's cache with the tokenizer `repo_id` (of a tokenizer alone, or of a model)."""
     return _fetch(repo_id, None, progress, choose_tokenizer_files)
+
+
+def fetch_captioner(repo_id: str, progress: Progress) -> Path:
+    """Return the folder in the Hub's cache with the BLIP or the WD tagger `repo_id`."""
+    return _fetch(repo_id, None, progress, choose_captioner_files)
 
 
 def choose_model_files(names: Iterable[str]) -> list[str]:
@@ -69,6 +84,17 @@ def choose_tokenizer_files(names: Iterable[str]) -> list[str]:
     return []
 
 
+def choose_captioner_files(names: Iterable[str]) -> list[str]:
+    """Return the files of a repository that write captions: an ONNX file with its tags, or a BLIP; else none."""
+    present = set(names)
+    if set(TAGGER_FILES) <= present:
+        return list(TAGGER_FILES)
+    weights = [name for name in ("model.safetensors", "pytorch_model.bin") if name in present][:1]
+    if not weights or not {"config.json", "preprocessor_config.json"} <= present:
+        return []
+    return [name for name in BLIP_FILES if name in present] + weights
+
+
 def _weights(present: set[str], folder: str, component: str) -> list[str]:
     """The choice of `layout.component_files`, made on names alone."""
     stem, pickle_stem = folder + WEIGHT_STEMS[component], folder + PICKLE_STEMS[component]
@@ -80,6 +106,9 @@ def _weights(present: set[str], folder: str, component: str) -> list[str]:
     names = [f"{stem}.{variant}.safetensors" for variant in ("fp16", "bf16", "non_ema")]
     names += [f"{pickle_stem}{variant}.bin" for variant in ("", ".fp16")]
     return [name for name in names if name in present][:1]
+
+
+_KINDS = {"choose_tokenizer_files": "CLIP tokenizer", "choose_captioner_files": "BLIP and no WD tagger"}
 
 
 def _fetch(
@@ -98,7 +127,7 @@ def _fetch(
         found = HfApi().model_info(repo_id, revision=revision, timeout=20)
         names = choose(file.rfilename for file in found.siblings or [])
         if not names:
-            kind = "CLIP tokenizer" if choose is choose_tokenizer_files else "SD 1.x or 2.x model"
+            kind = _KINDS.get(choose.__name__, "SD 1.x or 2.x model")
             raise _error(repo_id, f"this repository holds no {kind}; check its name on huggingface.co")
         return download(repo_id, revision or "main", found.sha or revision or "main", names, progress)
     except HfHubHTTPError as error:
