@@ -8,9 +8,9 @@ from trainer_core.config.schema import Config, Prompt
 from trainer_core.on_disk import is_absent
 from trainer_core.text import safe_text
 
-MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".bin")
 _NOVELAI_RESOLUTION = (512, 768)
 _NOVELAI_STEP = 64
+MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".bin")
 
 
 def report_broken_rules(config: Config, source: str, problems: Problems) -> None:
@@ -63,7 +63,6 @@ def _bucket_sides(config: Config) -> Iterator[str]:
         )
 
 
-def _keep_last(config: Config) -> Iterator[str]:
 def _novelai(config: Config) -> Iterator[str]:
     bucket, (width, height) = config.dataset.bucket, config.dataset.resolution
     if not bucket.enable or bucket.no_upscale or bucket.shapes != "novelai":
@@ -93,6 +92,7 @@ def _new_pixels(config: Config) -> Iterator[str]:
             )
 
 
+def _keep_last(config: Config) -> Iterator[str]:
     save = config.save
     if save.keep_last is not None and save.every_n_epochs is None and save.every_n_steps is None:
         yield (
@@ -162,8 +162,6 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
         ),
         _bucket_sides,
     ),
-    (("save.keep_last", "save.every_n_epochs", "save.every_n_steps"), _keep_last),
-    (("model.revision", "model.base"), _revision),
     (("dataset.resolution", "dataset.bucket.enable", "dataset.bucket.shapes", "dataset.bucket.step"), _novelai),
     (
         (
@@ -175,6 +173,8 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
         ),
         _new_pixels,
     ),
+    (("save.keep_last", "save.every_n_epochs", "save.every_n_steps"), _keep_last),
+    (("model.revision", "model.base"), _revision),
     (("sample.prompts.negative_prompt", "sample.prompts.guidance_scale"), _negative_prompt),
     (("sample.after_save", "save.every_n_epochs", "save.every_n_steps"), _after_save),
     (

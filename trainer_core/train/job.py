@@ -168,6 +168,7 @@ def _make_loader(
             ahead=workers,
             last=samples.total_steps,
         )
+    frames = frames_of(samples.items, samples.fits, flip=flip)
     store: LatentsInMemory | LatentsOnDisk
     if config.dataset.cache_latents == "ram":
         store = LatentsInMemory()
@@ -184,14 +185,11 @@ def _make_loader(
         should_stop=should_stop,
     )
     model.vae.to("cpu")  # before the U-Net takes its place
-    ahead = 0 if isinstance(store, LatentsInMemory) else workers
-    frames = frames_of(samples.items, samples.fits, flip=flip)
-    fetch = store.fetch
     return BatchLoader(
         samples.order,
         fetch_latents(store, len(samples.items), flip=flip),
         caption,
         device,
-        ahead=ahead,
+        ahead=0 if isinstance(store, LatentsInMemory) else workers,
         last=samples.total_steps,
     )
