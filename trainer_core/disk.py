@@ -11,8 +11,9 @@ from trainer_core.config.schema import Config
 from trainer_core.data.buckets import Fit
 from trainer_core.data.dataset import ClassPictures, Item
 from trainer_core.data.listing import counted
+from trainer_core.models.lora.sizes import lora_numbers
 from trainer_core.models.preflight import is_pickled
-from trainer_core.models.sizes import ModelSize, model_size
+from trainer_core.models.sizes import BYTES, ModelSize, model_size
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.on_disk import MAX_NAME_BYTES, exists, is_folder, is_utf8
 from trainer_core.saves import Saves, own_precisions
@@ -96,9 +97,9 @@ def disk_need(
     `drawn` are the class pictures that it draws into folders of their own.
     """
     size = model_size(model) if model else None
-    model_bytes = size.bytes_in(config.save.precision, own_precisions(config.save)) if size else 0
+    model_bytes = _result_bytes(config, model, size)
     num_checkpoints = min(CHECKPOINTS, saves.moments + 1)  # a stop writes one too
-    models, checkpoints = model_bytes * saves.at_once, _checkpoint_bytes(config, size) * num_checkpoints
+    models, checkpoints = model_bytes * saves.at_once, _checkpoint_bytes(config, model, size) * num_checkpoints
     cache, previews = _cache_bytes(config, items, fits), _preview_bytes(config, saves)
     class_pictures = {each.folder: _class_picture_bytes(config, each) for each in drawn}
     places = _places(
@@ -147,13 +148,31 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
-def _checkpoint_bytes(config: Config, size: ModelSize | None) -> int:
-    """Weights as they are trained, and the optimizer's two moments."""
-    if size is None:
+def _result_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
+    """One file of what is trained: a whole model, or a LoRA."""
+    if size is None or model is None:
         return 0
-    trained = size.elements["unet"] + (size.elements["text_encoder"] if config.text_encoder.train else 0)
-    weight = 2 if config.memory.full_fp16 or config.memory.full_bf16 else 4
-    return trained * (weight + (2 if config.optimizer.type == "adamw8bit" else 8))
+    if config.method.train == "lora":
+        return lora_numbers(config, model) * (
+            BYTES[config.save.precision] if config.save.precision else _width(config)
+        )
+    return size.bytes_in(config.save.precision, own_precisions(config.save))
+
+
+def _checkpoint_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
+    """Weights as they are trained, and the optimizer's two moments."""
+    if size is None or model is None:
+        return 0
+    if config.method.train == "lora":
+        trained = lora_numbers(config, model)
+    else:
+        trained = size.elements["unet"] + (size.elements["text_encoder"] if config.text_encoder.train else 0)
+    return trained * (_width(config) + (2 if config.optimizer.type == "adamw8bit" else 8))
+
+
+def _width(config: Config) -> int:
+    """Bytes of a trained weight."""
+    return 2 if config.memory.full_fp16 or config.memory.full_bf16 else 4
 
 
 def _cache_bytes(config: Config, items: tuple[Item, ...], fits: tuple[Fit, ...]) -> int:

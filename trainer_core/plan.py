@@ -19,6 +19,7 @@ from trainer_core.data.scan import raise_for_faults, scan_dataset
 from trainer_core.disk import DiskNeed, disk_need
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.fingerprint import fingerprint
+from trainer_core.models.lora.inspect import check_init_from
 from trainer_core.models.preflight import check_model
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.on_disk import exists, is_folder
@@ -103,6 +104,7 @@ def make_plan(
         run_dir: the folder of a run that is resumed; what lies in it needs no further room.
     """
     model, errors = check_model(config.model)
+    errors += _check_lora(config, model)
     if model and (problems := problems_without_v(config.loss, model.prediction)):
         errors.append(UserError(problems, ExitCode.CONFIG))
     scan = scan_dataset(
@@ -151,6 +153,12 @@ def _drawing(config: Config, model: ModelInfo | None, runs_dir: Path) -> Drawing
             mark = fingerprint(config.model, model)
     cache = shared_cache(runs_dir) / "class_images"
     return Drawing(prior=config.prior, size=config.dataset.resolution, model=mark, cache=cache)
+
+
+def _check_lora(config: Config, model: ModelInfo | None) -> list[UserError]:
+    if config.method.train != "lora" or config.network.init_from is None:
+        return []
+    return check_init_from(Path(config.network.init_from), model, text_encoder=config.text_encoder.train)
 
 
 def _collect(errors: list[UserError], action: Callable[[], Result]) -> Result | None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer_core.config.fields import FieldInfo, TableInfo, ValueInfo, all_fields, root
-from trainer_core.config.merge import failing_condition
+from trainer_core.config.merge import alternatives, failing_condition
 from trainer_core.config.reader import parse_config
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
@@ -86,13 +86,19 @@ def obey_rules(tables: dict[str, Any]) -> None:
         log.pop("dir", None)
         log.pop("prefix", None)
     tables.get("model", {}).pop("revision", None)
+    if tables.get("method", {}).get("train") == "lora":
+        save.pop("format", None)
+    if dataset.get("cache_text"):
+        dataset.pop("cache_text")
+    if tables.get("text_encoder", {}).get("no_token_padding"):
+        tables["text_encoder"].pop("max_token_length", None)
     for prompt in tables.get("sample", {}).get("prompts", ()):
         if prompt.get("guidance_scale") == 1:
             prompt.pop("negative_prompt", None)
-    for field in all_fields().values():
-        table, _, name = field.about.instead_of.rpartition(".")
-        if field.about.instead_of and field.name in tables.get(table, {}):
-            tables[table].pop(name, None)
+    for first, second in alternatives():
+        table, _, name = first.rpartition(".")
+        if name in tables.get(table, {}):
+            tables[table].pop(second.rpartition(".")[2], None)
     for field in all_fields().values():
         if failing_condition(field, tables):
             for holder in holders_of(field, tables):

@@ -8,7 +8,8 @@ from trainer_core.data.listing import counted
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.header import FLOAT_DTYPES, Header, TensorInfo, read_header
 from trainer_core.models.lora.places import PREFIXES, Part, unet_places
-from trainer_core.models.lora.shapes import Shapes, wanted_places
+from trainer_core.models.lora.shapes import Shapes, shapes_of, wanted_places
+from trainer_core.models.sniff import ModelInfo
 from trainer_core.on_disk import is_file, why_not_there
 from trainer_core.text import safe_text
 
@@ -88,29 +89,47 @@ def read_lora_header(path: Path) -> LoraInfo:
     return LoraInfo(path, {key: _pair(header, key) for key in keys}, header.metadata)
 
 
+def check_init_from(path: Path, model: ModelInfo | None, *, text_encoder: bool) -> list[UserError]:
+    """Return what keeps the LoRA file `path` from being gone on with for `model`, as far as headers tell."""
+    try:
+        info = read_lora_header(path)
+    except UserError as error:
+        return [error]
+    shapes = shapes_of(model) if model else None
+    problem = _text_encoder_problem(info, text_encoder) or (why_unfit(info, shapes) if shapes else None)
+    return [UserError(f"network.init_from: {safe_text(path)}: {problem}", ExitCode.MODEL)] if problem else []
+
+
 def why_unfit(info: LoraInfo, shapes: Shapes, *, text_encoder: bool | None = None) -> str | None:
     """Return why the LoRA does not belong to a model whose weights have these shapes; None if it does.
 
-    `text_encoder` tells whether adapters for the text encoder must be there (True) or must not (False).
+    `text_encoder` tells whether adapters for the text encoder must be there (True), must not (False), or may.
     """
-    has_text_encoder = info.has("text_encoder")
-    if text_encoder and not has_text_encoder:
-        return "it has no adapters for the text encoder; set text_encoder.train = false, or take another file"
-    if text_encoder is False and has_text_encoder:
-        return "it has adapters for the text encoder too; set text_encoder.train = true, or take another file"
-    places = {
-        place.key: place for place in wanted_places(shapes, conv=info.has_conv, text_encoder=has_text_encoder)
-    }
-    wrong = [
-        key for key, place in places.items() if key in info.pairs and not _fits(info.pairs[key], shapes[place])
-    ]
-    unknown, missing = set(info.pairs) - set(places), set(places) - set(info.pairs)
-    if wrong or unknown:
-        odd = _some({*wrong, *unknown})
-        return f"it was made for another kind of model ({odd} does not fit); choose the model that it was made for"
+    if problem := _text_encoder_problem(info, text_encoder):
+        return problem
+    wanted = wanted_places(shapes, conv=info.has_conv, text_encoder=info.has("text_encoder"))
+    places = {place.key: place for place in wanted}
+    wrong = {key for key, pair in info.pairs.items() if key not in places or not _fits(pair, shapes[places[key]])}
+    missing = set(places) - set(info.pairs)
+    if wrong:
+        return (
+            f"it was made for another kind of model ({_some(wrong)} does not fit); choose the model that it was "
+            "made for, or another file"
+        )
     if missing:
-        number = f"{len(missing)} of {counted(len(places), 'place')}"
-        return f"adapters are missing at {number} ({_some(missing)}); only a LoRA with all of them can be used"
+        return (
+            f"adapters are missing at {len(missing)} of {counted(len(places), 'place')} ({_some(missing)}); only "
+            "a LoRA with all of them can be used"
+        )
+    return None
+
+
+def _text_encoder_problem(info: LoraInfo, wanted: bool | None) -> str | None:
+    has = info.has("text_encoder")
+    if wanted and not has:
+        return "it has no adapters for the text encoder; set text_encoder.train = false, or take another file"
+    if wanted is False and has:
+        return "it has adapters for the text encoder too; set text_encoder.train = true, or take another file"
     return None
 
 

@@ -1,9 +1,8 @@
-"""How large a LoRA for a model is: from the shapes in the model's header, where it has one. No torch."""
+"""The shapes of the weights that get an adapter, from a model's header. No torch."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from trainer_core.config.schema import Network
 from trainer_core.errors import UserError
 from trainer_core.models.family import Family, family_named
 from trainer_core.models.header import Header, read_header
@@ -13,14 +12,6 @@ from trainer_core.models.sniff import ModelInfo
 
 Shapes = Mapping[Place, tuple[int, ...]]
 """Shape of the weight at each place: [out, in] or [out, in, k, k]."""
-
-WIDEST_SD = "sd2"
-NUMBERS_PER_RANK = {
-    "sd1": {"unet": 423_936, "unet with conv": 506_816, "conv": 544_000, "text_encoder": 165_888},
-    "sd2": {"unet": 432_128, "unet with conv": 515_008, "conv": 544_000, "text_encoder": 423_936},
-}
-"""Of the published models, where there is no header to count in: numbers for each rank of the Linear and 1x1
-adapters, and of the 3x3 ones."""
 
 
 def shapes_of(model: ModelInfo) -> dict[Place, tuple[int, ...]] | None:
@@ -49,31 +40,6 @@ def wanted_places(shapes: Shapes, *, conv: bool, text_encoder: bool) -> list[Pla
     """Return the places of a LoRA for a model with these shapes."""
     places = unet_places(conv=conv) + (text_encoder_places(text_layers(shapes)) if text_encoder else [])
     return [place for place in places if place in shapes or not place.is_optional]
-
-
-def numbers_in(model: ModelInfo, network: Network, *, text_encoder: bool) -> int:
-    """Return how many numbers a new LoRA for `model` holds, or a high estimate where its header does not tell."""
-    if shapes := shapes_of(model):
-        places = wanted_places(shapes, conv=network.conv_rank > 0, text_encoder=text_encoder)
-        return sum(pair_size(shapes[place], _rank(place, network)) for place in places)
-    each = NUMBERS_PER_RANK[model.family or WIDEST_SD]
-    narrow = each["unet with conv" if network.conv_rank else "unet"] + (
-        each["text_encoder"] if text_encoder else 0
-    )
-    return narrow * network.rank + each["conv"] * network.conv_rank
-
-
-def pair_size(shape: tuple[int, ...], rank: int) -> int:
-    """Return how many numbers the two matrices beside a weight of this shape hold."""
-    out, *rest = shape
-    inner = rank
-    for side in rest:
-        inner *= side
-    return inner + rank * out
-
-
-def _rank(place: Place, network: Network) -> int:
-    return network.conv_rank if place.is_wide else network.rank
 
 
 def _in_file(family: Family, header: Header) -> dict[Place, tuple[int, ...]]:
