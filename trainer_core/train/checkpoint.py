@@ -7,7 +7,7 @@ counts only if its manifest matches.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Checkpoint:
         weights: trained weights by name.
         optimizer: state of each trained parameter, in order.
         scaler: state of the loss scaler.
+        average: moving averages of the weights by name; empty without [ema].
         facts: what a resume is compared with: the dataset and the settings.
     """
 
@@ -42,6 +43,7 @@ class Checkpoint:
     optimizer: list[ParameterState]
     scaler: dict[str, Tensor]
     facts: dict[str, Any]
+    average: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> tuple[Path, int]:
@@ -97,19 +99,20 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
         )
     tensors = load_file(path / "optimizer.safetensors", device=str(device))
     optimizer: list[ParameterState] = [dict(numbers) for numbers in state["optimizer"]]
-    scaler = {}
+    others: dict[str, dict[str, Tensor]] = {"scaler": {}, "average": {}}
     for name, tensor in tensors.items():
         kind, _, key = name.partition(".")
-        if kind == "scaler":
-            scaler[key] = tensor
+        if kind in others:
+            others[kind][key] = tensor
         else:
             optimizer[int(kind)][key] = tensor
     return Checkpoint(
         step=int(state["step"]),
         weights=load_file(path / "weights.safetensors"),  # copied into the model's own, so not twice on a GPU
         optimizer=optimizer,
-        scaler=scaler,
+        scaler=others["scaler"],
         facts=state["facts"],
+        average=others["average"],
     )
 
 
@@ -124,6 +127,7 @@ def verified_manifest(path: Path) -> dict[str, dict[str, Any]]:
 
 def _write(folder: Path, checkpoint: Checkpoint) -> None:
     tensors = {f"scaler.{name}": tensor for name, tensor in checkpoint.scaler.items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in checkpoint.average.items()}
     numbers: list[dict[str, int | float]] = []
     for index, state in enumerate(checkpoint.optimizer):
         is_tensor = {name: isinstance(value, Tensor) for name, value in state.items()}

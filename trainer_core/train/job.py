@@ -1,6 +1,7 @@
 """A training, made ready: everything that the loop needs, in one named place."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trainer_core.data.order import TrainingOrder
 from trainer_core.data.pixels import fetch_pixels
 from trainer_core.models.lora.adapters import Adapters
 from trainer_core.run.events import EventWriter
+from trainer_core.train.average import WeightAverage
 from trainer_core.train.conditioning import Conditioning
 from trainer_core.train.objective import Objective
 from trainer_core.train.optimizers import WeightUpdate, make_optimizer
@@ -55,6 +57,7 @@ class Job:
     """Everything that the loop reads. Only the tensors and the attributes below change while it runs.
 
     Attributes:
+        average: the moving average of the weights; None without [ema].
         step: optimizer steps done.
         in_update: whether weights are being changed; an error meanwhile leaves them between two steps.
         settle: waits for the numbers of the last step; raises if they were not finite. Called before a save.
@@ -71,6 +74,7 @@ class Job:
     groups: list[Group]
     optimizer: WeightUpdate
     scaler: LossScaler
+    average: WeightAverage | None = None
     step: int = 0
     in_update: bool = False
     settle: Callable[[], None] = _nothing
@@ -79,6 +83,10 @@ class Job:
     def parameters(self) -> dict[str, Parameter]:
         """Every trained weight by name, group after group."""
         return {name: parameter for group in self.groups for name, parameter in group.parameters.items()}
+
+    def kept_weights(self) -> AbstractContextManager[None]:
+        """Put the weights to save and to draw with in place of those under training, while it lasts."""
+        return self.average.kept_weights() if self.average else self.optimizer.kept_weights()
 
     @property
     def epoch(self) -> int:
@@ -133,6 +141,8 @@ def prepare(
         ),
         scaler=LossScaler(device, enabled=precision.scaled),
     )
+    if config.ema.enable:
+        job.average = WeightAverage(job.parameters, config.ema.decay, exact_skip=precision.scaled)
     leave_the_device(job)
     return job
 

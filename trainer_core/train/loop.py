@@ -76,6 +76,8 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         clip = (settings.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) if settings.max_grad_norm else 1.0
         job.in_update = True
         job.optimizer.step(rates, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
+        if job.average is not None:
+            job.average.update(job.step + 1, broken)
         job.scaler.update(broken)
         for parameter in parameters:
             parameter.grad = None

@@ -55,7 +55,7 @@ def _pyramid(noise: Tensor, loss: Loss, generator: torch.Generator) -> Tensor:
     Level i has the sides divided by r^i, r drawn between 2 and 4 for each, and counts discount^i; the first has
     full size. r comes from the generator's seed, so that the host knows it without asking the device.
     """
-    chance = random.Random(generator.initial_seed())  # noqa: S311
+    chance = random.Random(generator.initial_seed())
     height, width = noise.shape[-2:]
     for level in range(loss.multires_noise_iterations):
         ratio = (2 + 2 * chance.random()) ** level

@@ -26,6 +26,7 @@ def checkpoint_of(job: Job) -> Checkpoint:
         optimizer=job.optimizer.state(),
         scaler=job.scaler.state(),
         facts={"settings": _settings(job.config), "pictures": _pictures(job.samples)},
+        average=job.average.tensors if job.average else {},
     )
 
 
@@ -51,6 +52,8 @@ def restore(job: Job, path: Path) -> Changes:
             parameter.copy_(checkpoint.weights[name])
     job.optimizer.load(checkpoint.optimizer)
     job.scaler.load(checkpoint.scaler)
+    if job.average:
+        job.average.load(checkpoint.average)
     job.step = checkpoint.step
     return changes
 

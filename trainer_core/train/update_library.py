@@ -1,5 +1,6 @@
 """Optimizers used as their authors wrote them, for float32 weights: Adafactor, Prodigy, schedule-free AdamW."""
 
+import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.train.update import (
     Groups,
@@ -99,9 +101,7 @@ class Prodigy(LibraryUpdate):
     numbers = ("d", "d_max", "d_numerator", "k")
 
     def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
-        from prodigyopt import Prodigy as LibraryProdigy
-
-        optimizer = LibraryProdigy(
+        optimizer = _library("prodigyopt").Prodigy(
             make_tables(groups),
             lr=settings.learning_rate,
             betas=settings.betas,
@@ -120,9 +120,7 @@ class ScheduleFreeAdamW(LibraryUpdate):
     numbers = ("k", "weight_sum", "lr_max")
 
     def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
-        from schedulefree import AdamWScheduleFree
-
-        optimizer = AdamWScheduleFree(
+        optimizer = _library("schedulefree").AdamWScheduleFree(
             make_tables(groups),
             lr=settings.learning_rate,
             betas=settings.betas,
@@ -147,3 +145,13 @@ class ScheduleFreeAdamW(LibraryUpdate):
             with torch.no_grad():
                 for parameter, y in zip(parameters_of(self.optimizer), trained, strict=True):
                     parameter.copy_(y)
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(
+            f"{name} could not be loaded ({error}): pip install {name}, or set optimizer.type to another.",
+            ExitCode.CONFIG,
+        ) from error
