@@ -7,9 +7,11 @@ from trainer_core.data.dataset import Item, Size
 from trainer_core.data.listing import counted
 from trainer_core.models.family import family_named
 from trainer_core.models.sniff import ModelInfo
-from trainer_core.models.tokenizer import MAX_LENGTH, encode
+from trainer_core.models.text_form import PART, TextForm
 from trainer_core.text import safe_text
 
+_MOST = 225
+_READ_MORE = f"; text_encoder.max_token_length reads up to {_MOST}"
 _SMALL = 0.75
 """A training at less than this share of the pixels that the model was trained at is worth a remark."""
 
@@ -17,7 +19,7 @@ _SMALL = 0.75
 def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) -> Iterator[str]:
     """Yield what has no effect in this plan, or less than it seems."""
     yield from _on_prior(config, items)
-    yield from _on_captions(items)
+    yield from _on_captions(items, config.text_encoder.max_token_length)
     if model:
         yield from _on_resolution(model, config.dataset.resolution)
 
@@ -27,17 +29,16 @@ def _on_prior(config: Config, items: tuple[Item, ...]) -> Iterator[str]:
         yield f"prior.weight = {config.prior.weight:g} has no effect: there are no class pictures"
 
 
-def _on_captions(items: tuple[Item, ...]) -> Iterator[str]:
+def _on_captions(items: tuple[Item, ...], most: int) -> Iterator[str]:
     different = list(dict.fromkeys(item.picture.caption for item in items))
-    nothing = -1  # stands where a caption has ended
-    rows = encode(different, MAX_LENGTH + 1, pad_id=nothing)
-    too_long = {caption for caption, row in zip(different, rows, strict=True) if row[-1] != nothing}
+    form = TextForm(parts=most // PART)
+    too_long = {caption for caption, cut in zip(different, form.too_long(different), strict=True) if cut}
     cut = dict.fromkeys(item.picture.path for item in items if item.picture.caption in too_long)
     if cut:
         first = safe_text(next(iter(cut)).name) + (" and others" if len(cut) > 1 else "")
         yield (
-            f"longer than the {MAX_LENGTH - 2} tokens that the model reads, the rest is not learned: "
-            f"{counted(len(cut), 'caption')} ({first})"
+            f"longer than the {most} tokens that are read, the rest is not learned: "
+            f"{counted(len(cut), 'caption')} ({first})" + ("" if most == _MOST else _READ_MORE)
         )
 
 

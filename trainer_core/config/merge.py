@@ -1,6 +1,7 @@
 """Lays layers over each other and finds the settings that have no effect in the result."""
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 from trainer_core.config.declare import UsedWhen
@@ -16,8 +17,8 @@ def lay_over(below: Tables, above: Tables) -> Tables:
     A setting that stands instead of another (epochs instead of max_steps) drops the other one from below; what a
     file says of its own settings (title, measurements) is not taken over by a file that changes them.
     """
-    dropped = {second for first, second in _alternatives() if _has(above, first)}
-    dropped |= {first for first, second in _alternatives() if _has(above, second)}
+    dropped = {second for first, second in alternatives() if _has(above, first)}
+    dropped |= {first for first, second in alternatives() if _has(above, second)}
     if _changes_settings(above):
         dropped |= set(_own_words())
     kept = _merge(below, {})
@@ -35,7 +36,7 @@ def drop_unused(merged: Tables) -> None:
 
 def report_conflicts(tables: Tables, source: str, problems: Problems) -> None:
     """Note settings of one layer of which only one can be given."""
-    for first, second in _alternatives():
+    for first, second in alternatives():
         if _has(tables, first) and _has(tables, second):
             problems.add(source, f"{second} and {first} cannot both be given; remove one of them")
 
@@ -85,8 +86,17 @@ def _merge(below: Tables, above: Tables) -> Tables:
     return merged
 
 
-def _alternatives() -> Iterator[tuple[str, str]]:
-    return ((field.key, field.about.instead_of) for field in all_fields().values() if field.about.instead_of)
+def alternatives() -> Iterator[tuple[str, str]]:
+    """Yield pairs of settings of which a file can give only one: each with the one it replaces, and with others
+    that replace the same one.
+    """
+    of_one: dict[str, list[str]] = {}
+    for field in all_fields().values():
+        if field.about.instead_of:
+            of_one.setdefault(field.about.instead_of, []).append(field.key)
+    for replaced, fields in of_one.items():
+        yield from ((field, replaced) for field in fields)
+        yield from combinations(fields, 2)
 
 
 def _own_words() -> Iterator[str]:

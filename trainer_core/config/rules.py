@@ -6,6 +6,7 @@ from trainer_core.config.caption_rules import CAPTION_RULES
 from trainer_core.config.problems import Problems
 from trainer_core.config.schema import Config, Prompt
 from trainer_core.on_disk import is_absent
+from trainer_core.config.text_rules import TEXT_RULES
 from trainer_core.text import safe_text
 
 _NOVELAI_RESOLUTION = (512, 768)
@@ -144,6 +145,7 @@ def _precision_of_nothing(config: Config) -> Iterator[str]:
 def _place_of_no_log(config: Config) -> Iterator[str]:
     log = config.log
     if not (log.tensorboard or log.wandb):
+    *TEXT_RULES,
         for name in ("dir", "prefix"):
             if getattr(log, name):
                 yield f"log.{name} is used only with log.tensorboard or log.wandb; set one of them or remove it"

@@ -9,13 +9,14 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.header import read_header
 from trainer_core.models.layout import SINGLE_FILE_PREFIXES, component_files
 from trainer_core.models.pickles import check_torch
+from trainer_core.models.preflight_text import text_problems
 from trainer_core.models.sniff import ModelInfo, is_hub_id, sniff
 from trainer_core.on_disk import from_home, is_file, is_folder, why_closed, why_not_there
 from trainer_core.text import safe_text
 
 
 def check_model(settings: ModelSettings) -> tuple[ModelInfo | None, list[UserError]]:
-    """Return what the start model is (None if it cannot be used), and every problem with it and `model.vae`."""
+    """Return what the start model is (None if it cannot be used), and every problem with the [model] table."""
     errors: list[UserError] = []
     info = None
     try:
@@ -28,7 +29,7 @@ def check_model(settings: ModelSettings) -> tuple[ModelInfo | None, list[UserErr
         _check_vae(settings, info)
     except UserError as error:
         errors.append(error)
-    return info, errors
+    return info, errors + text_problems(settings, info)
 
 
 def is_pickled(model: ModelInfo) -> bool:

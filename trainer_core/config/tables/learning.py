@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from trainer_core.config.declare import Table, UsedWhen, setting
-from trainer_core.config.tables.types import WITH_TEXT_ENCODER, Fraction
+from trainer_core.config.tables.types import WITH_TEXT_ENCODER
 
 WITH_WARMUP = UsedWhen(
     "scheduler.type", ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant_with_warmup")
@@ -60,13 +60,15 @@ class TextEncoder(Table):
         ge=1,
         le=10**6,
     )
-    stop_at_fraction: Fraction | None = setting(
+    stop_at_fraction: float | None = setting(
         None,
         "Train it for this share of all steps only.",
         group="Learning",
         affects="loss",
         instead_of="text_encoder.stop_at_step",
         used_when=WITH_TEXT_ENCODER,
+        gt=0,
+        lt=1,
     )
     max_token_length: Literal[75, 150, 225] = setting(
         75,
