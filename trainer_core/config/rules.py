@@ -145,7 +145,6 @@ def _precision_of_nothing(config: Config) -> Iterator[str]:
 def _place_of_no_log(config: Config) -> Iterator[str]:
     log = config.log
     if not (log.tensorboard or log.wandb):
-    *TEXT_RULES,
         for name in ("dir", "prefix"):
             if getattr(log, name):
                 yield f"log.{name} is used only with log.tensorboard or log.wandb; set one of them or remove it"
@@ -175,6 +174,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
         ),
         _new_pixels,
     ),
+    *TEXT_RULES,
     (("save.keep_last", "save.every_n_epochs", "save.every_n_steps"), _keep_last),
     (("model.revision", "model.base"), _revision),
     (("sample.prompts.negative_prompt", "sample.prompts.guidance_scale"), _negative_prompt),
