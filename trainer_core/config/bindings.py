@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from trainer_core.config.declare import PathKind
 from trainer_core.config.fields import all_fields
 from trainer_core.config.paths import PathError, resolve
+from trainer_core.config.prior_rules import unused_class_prompts
 from trainer_core.config.problems import Problems
-from trainer_core.config.rules import report_broken_rules, unused_class_prompts
+from trainer_core.config.rules import report_broken_rules
 from trainer_core.config.schema import Config
 from trainer_core.config.words import wrong_value
 from trainer_core.errors import ExitCode, UserError

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from trainer_core.config.caption_rules import CAPTION_RULES
+from trainer_core.config.prior_rules import PRIOR_RULES
 from trainer_core.config.problems import Problems
 from trainer_core.config.schema import Config, Prompt
-from trainer_core.on_disk import is_absent
 from trainer_core.config.text_rules import TEXT_RULES
+from trainer_core.on_disk import is_absent
 from trainer_core.text import safe_text
 
 _NOVELAI_RESOLUTION = (512, 768)
@@ -25,21 +26,6 @@ def report_broken_rules(config: Config, source: str, problems: Problems) -> None
 def is_local_model(name: str) -> bool:
     """Whether `name` means a file or folder rather than a Hub id such as owner/name."""
     return name.endswith(MODEL_SUFFIXES) or name.startswith((".", "/", "~")) or not is_absent(name)
-
-
-def unused_class_prompts(config: Config) -> Iterator[str]:
-    """Yield the class prompts that nothing uses; to be asked once the pictures are known.
-
-    A class prompt is trained with the pictures of its class_dir; where the concept has no class, it also names
-    the class to which the pictures in dataset.reg_dir are matched.
-    """
-    for number, concept in enumerate(config.concept, start=1):
-        names_class = concept.class_ is None and config.dataset.reg_dir is not None
-        if concept.class_prompt is not None and concept.class_dir is None and not names_class:
-            yield (
-                f"concept.class_prompt (in [[concept]] number {number}) is used only with class_dir;"
-                " give class pictures with --reg, set class_dir, or remove class_prompt"
-            )
 
 
 def _bucket_sides(config: Config) -> Iterator[str]:
@@ -150,7 +136,16 @@ def _place_of_no_log(config: Config) -> Iterator[str]:
                 yield f"log.{name} is used only with log.tensorboard or log.wandb; set one of them or remove it"
 
 
+def _format_of_a_lora(config: Config) -> Iterator[str]:
+    if config.method.train == "lora" and config.save.format not in {"same", "safetensors"}:
+        yield (
+            f'save.format is "{config.save.format}", and a LoRA is always one .safetensors file; remove it, or set'
+            ' method.train = "full"'
+        )
+
+
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
+    *TEXT_RULES,
     *CAPTION_RULES,
     (
         (
@@ -174,7 +169,6 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
         ),
         _new_pixels,
     ),
-    *TEXT_RULES,
     (("save.keep_last", "save.every_n_epochs", "save.every_n_steps"), _keep_last),
     (("model.revision", "model.base"), _revision),
     (("sample.prompts.negative_prompt", "sample.prompts.guidance_scale"), _negative_prompt),
@@ -184,4 +178,6 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
         _precision_of_nothing,
     ),
     (("log.tensorboard", "log.wandb", "log.dir", "log.prefix"), _place_of_no_log),
+    (("method.train", "save.format"), _format_of_a_lora),
+    *PRIOR_RULES,
 )

@@ -95,6 +95,8 @@ def obey_rules(tables: dict[str, Any]) -> None:
     for prompt in tables.get("sample", {}).get("prompts", ()):
         if prompt.get("guidance_scale") == 1:
             prompt.pop("negative_prompt", None)
+    if tables.get("prior", {}).get("guidance_scale") == 1:
+        tables["prior"].pop("guidance_scale")
     for first, second in alternatives():
         table, _, name = first.rpartition(".")
         if name in tables.get(table, {}):

@@ -66,7 +66,8 @@ class Concept(Table):
     )
     class_prompt: str | None = setting(
         None,
-        "Prompt trained with its class pictures; the class if not given.",
+        "Prompt trained with its class pictures, and with which they are drawn; prior.class_prompt, or else the"
+        " class, if not given.",
         group="Concepts",
         affects="batch",
         used_when=WITH_PROMPTS,
@@ -74,7 +75,7 @@ class Concept(Table):
     )
     class_negative_prompt: str | None = setting(
         None,
-        "What class pictures that are made for it shall not show; prior.class_negative_prompt if not given.",
+        "What class pictures drawn for it shall not show; prior.class_negative_prompt if not given.",
         group="Concepts",
         affects="file",
         used_when=WHEN_GENERATED,
@@ -96,7 +97,8 @@ class Prior(Table):
     )
     num_class_images: int | None = setting(
         None,
-        "Have the start model draw class pictures until each class has this many; none are made if not given.",
+        "Have the start model draw class pictures until each class (each of its prompts, where it has several) has"
+        " this many; none are drawn if not given.",
         group="Prior",
         affects="file",
         unit="pictures",
@@ -106,7 +108,8 @@ class Prior(Table):
     )
     class_prompt: str | None = setting(
         None,
-        "Prompt of the class pictures, of those made and those without a caption; the class if not given.",
+        "Prompt of the class pictures, of those drawn and those without a caption, whose concept has no"
+        " class_prompt; the class if not given.",
         group="Prior",
         affects="batch",
         used_when=WITH_PROMPTS,
@@ -115,7 +118,7 @@ class Prior(Table):
     )
     class_negative_prompt: str = setting(
         "",
-        "What the class pictures made shall not show.",
+        "What the class pictures drawn shall not show.",
         group="Prior",
         affects="file",
         used_when=WHEN_GENERATED,
@@ -123,7 +126,7 @@ class Prior(Table):
     )
     infer_steps: int = setting(
         30,
-        "Denoising steps of the class pictures made.",
+        "Denoising steps of the class pictures drawn.",
         group="Prior",
         affects="file",
         unit="steps",
@@ -133,7 +136,7 @@ class Prior(Table):
     )
     guidance_scale: float = setting(
         7.5,
-        "How strictly the class pictures made follow their prompt.",
+        "How strictly the class pictures drawn follow their prompt.",
         group="Prior",
         affects="file",
         used_when=WHEN_GENERATED,
