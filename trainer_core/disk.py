@@ -25,6 +25,18 @@ SPARE_BYTES = 16 * 2**20
 """Headers, configurations, events and logs."""
 _LATENT_BYTES = 2 * 4 * 4
 """Mean and deviation of 4 channels in float32, for each latent pixel of 8 x 8."""
+STATE_BYTES = {
+    "adamw": 8,
+    "adamw8bit": 2,
+    "paged_adamw": 8,
+    "paged_adamw8bit": 2,
+    "lion": 4,
+    "lion8bit": 1,
+    "adafactor": 1,
+    "prodigy": 16,
+    "adamw_schedulefree": 8,
+}
+"""What each `optimizer.type` keeps for a trained weight; Adafactor keeps a row and a column of a matrix."""
 _PREVIEW_BYTES = 3
 """For each pixel of a preview: a PNG is at most as large as the picture."""
 
@@ -160,14 +172,15 @@ def _result_bytes(config: Config, model: ModelInfo | None, size: ModelSize | Non
 
 
 def _checkpoint_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
-    """Weights as they are trained, and the optimizer's two moments."""
+    """Weights as they are trained, their average, and the optimizer's state."""
     if size is None or model is None:
         return 0
     if config.method.train == "lora":
         trained = lora_numbers(config, model)
     else:
         trained = size.elements["unet"] + (size.elements["text_encoder"] if config.text_encoder.train else 0)
-    return trained * (_width(config) + (2 if config.optimizer.type == "adamw8bit" else 8))
+    average = 4 if config.ema.enable else 0
+    return trained * (_width(config) + STATE_BYTES[config.optimizer.type] + average)
 
 
 def _width(config: Config) -> int:

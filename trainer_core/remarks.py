@@ -12,6 +12,8 @@ from trainer_core.text import safe_text
 
 _MOST = 225
 _READ_MORE = f"; text_encoder.max_token_length reads up to {_MOST}"
+_PRODIGY_RATE = 0.1
+"""Below this share of the rate that it finds, Prodigy is as good as switched off."""
 _SMALL = 0.75
 """A training at less than this share of the pixels that the model was trained at is worth a remark."""
 
@@ -19,6 +21,7 @@ _SMALL = 0.75
 def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) -> Iterator[str]:
     """Yield what has no effect in this plan, or less than it seems."""
     yield from _on_prior(config, items)
+    yield from _on_prodigy(config)
     yield from _on_captions(items, config.text_encoder.max_token_length)
     if model:
         yield from _on_resolution(model, config.dataset.resolution)
@@ -27,6 +30,15 @@ def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) ->
 def _on_prior(config: Config, items: tuple[Item, ...]) -> Iterator[str]:
     if config.prior.weight != Prior().weight and not any(item.is_class for item in items):
         yield f"prior.weight = {config.prior.weight:g} has no effect: there are no class pictures"
+
+
+def _on_prodigy(config: Config) -> Iterator[str]:
+    rate = config.optimizer.learning_rate
+    if config.optimizer.type == "prodigy" and rate < _PRODIGY_RATE:
+        yield (
+            f"optimizer.learning_rate = {rate:g} multiplies the rate that Prodigy finds by itself, so little will "
+            "be learned; 1 is usual"
+        )
 
 
 def _on_captions(items: tuple[Item, ...], most: int) -> Iterator[str]:

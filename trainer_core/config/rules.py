@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from trainer_core.config.caption_rules import CAPTION_RULES
+from trainer_core.config.learning_rules import LEARNING_RULES
 from trainer_core.config.prior_rules import PRIOR_RULES
 from trainer_core.config.problems import Problems
 from trainer_core.config.schema import Config, Prompt
@@ -147,6 +148,7 @@ def _format_of_a_lora(config: Config) -> Iterator[str]:
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
     *TEXT_RULES,
     *CAPTION_RULES,
+    *LEARNING_RULES,
     (
         (
             "dataset.resolution",

@@ -1,0 +1,61 @@
+"""Rules between the settings of optimizer, schedule, loss and averaging."""
+
+from collections.abc import Callable, Iterator
+
+from trainer_core.config.schema import Config
+
+ONLY_FLOAT32 = ("adafactor", "prodigy", "adamw_schedulefree")
+"""Optimizers whose libraries round 16-bit weights to nearest, which loses most of a small step."""
+
+
+def _sixteen_bits(config: Config) -> Iterator[str]:
+    kind = config.optimizer.type
+    for name in ("full_fp16", "full_bf16"):
+        if getattr(config.memory, name) and kind in ONLY_FLOAT32:
+            yield (
+                f'optimizer.type = "{kind}" needs float32 weights, and memory.{name} makes them 16 bits wide;'
+                ' remove it, or set optimizer.type to "adamw8bit" or "lion8bit"'
+            )
+
+
+def _schedule_free(config: Config) -> Iterator[str]:
+    if config.optimizer.type != "adamw_schedulefree":
+        return
+    if config.scheduler.type not in {"constant", "constant_with_warmup"}:
+        yield (
+            f'optimizer.type = "adamw_schedulefree" takes the place of a schedule, and scheduler.type is'
+            f' "{config.scheduler.type}"; set that to "constant" or "constant_with_warmup"'
+        )
+    if config.optimizer.betas[0] == 0:
+        yield (
+            'optimizer.betas begins with 0, and optimizer.type = "adamw_schedulefree" averages with that number;'
+            " set it to 0.9, say"
+        )
+    if config.ema.enable:
+        yield (
+            'ema.enable = true averages the weights, which optimizer.type = "adamw_schedulefree" does itself;'
+            " remove one of them"
+        )
+
+
+def _one_rate(config: Config) -> Iterator[str]:
+    own = config.text_encoder.learning_rate
+    if config.optimizer.type == "prodigy" and own is not None and own != config.optimizer.learning_rate:
+        yield (
+            'text_encoder.learning_rate differs from optimizer.learning_rate, and optimizer.type = "prodigy"'
+            " finds one rate for all weights; remove text_encoder.learning_rate"
+        )
+
+
+def _timesteps(config: Config) -> Iterator[str]:
+    low, high = config.loss.min_timestep, config.loss.max_timestep
+    if low >= high:
+        yield f"loss.min_timestep is {low} and max_timestep is {high}; the first must be below the second"
+
+
+LEARNING_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
+    (("optimizer.type", "memory.full_fp16", "memory.full_bf16"), _sixteen_bits),
+    (("optimizer.type", "optimizer.betas", "scheduler.type", "ema.enable"), _schedule_free),
+    (("optimizer.type", "optimizer.learning_rate", "text_encoder.learning_rate"), _one_rate),
+    (("loss.min_timestep", "loss.max_timestep"), _timesteps),
+)
