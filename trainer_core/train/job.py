@@ -1,8 +1,9 @@
 """A training, made ready: everything that the loop needs, in one named place."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ from trainer_core.train.conditioning import Conditioning
 from trainer_core.train.objective import Objective
 from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.precision import Precision
+from trainer_core.train.reading import conditioning_of, read_texts
 from trainer_core.train.scaler import LossScaler
 from trainer_core.train.throttle import throttled
-from trainer_core.train.reading import conditioning_of, read_texts
-from trainer_core.train.trained import Group, place_for_training
+from trainer_core.train.trained import Group, make_adapters, place_for_training
 from trainer_core.train.zero_terminal import scheduler_config_for
 
 
@@ -57,6 +58,8 @@ class Job:
     """Everything that the loop reads. Only the tensors and the attributes below change while it runs.
 
     Attributes:
+        adapters: the LoRA that is trained; None for full training.
+        started: when this process made it ready, seconds since the epoch.
         average: the moving average of the weights; None without [ema].
         step: optimizer steps done.
         in_update: whether weights are being changed; an error meanwhile leaves them between two steps.
@@ -74,6 +77,8 @@ class Job:
     groups: list[Group]
     optimizer: WeightUpdate
     scaler: LossScaler
+    adapters: Adapters | None = None
+    started: float = field(default_factory=time.time)
     average: WeightAverage | None = None
     step: int = 0
     in_update: bool = False
@@ -116,7 +121,8 @@ def prepare(
     loader = _make_loader(config, samples, caption, model, device, events, cache_dir, should_stop)
     if should_stop():
         raise StopRequestedError
-    groups = place_for_training(config, model, device, precision)
+    adapters = make_adapters(config, model)
+    groups = place_for_training(config, model, device, precision, adapters)
     job = Job(
         config=config,
         samples=samples,
@@ -140,6 +146,7 @@ def prepare(
             [list(group.parameters.values()) for group in groups], config.optimizer, exact_skip=precision.scaled
         ),
         scaler=LossScaler(device, enabled=precision.scaled),
+        adapters=adapters,
     )
     if config.ema.enable:
         job.average = WeightAverage(job.parameters, config.ema.decay, exact_skip=precision.scaled)

@@ -57,7 +57,7 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
     generator = torch.Generator(job.device)
     readback, watch = Readback(job.device), _Watch(job, report)
     job.settle = lambda: watch.see(readback.drain())
-    seed = job.config.train.seed
+    seed, adapters = job.config.train.seed, job.adapters
     while job.step < total:
         stop_text_encoder_if_due(job)
         batches = job.loader.step(job.step)
@@ -67,6 +67,8 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         step_loss = torch.zeros((), device=job.device)
         for number, batch in enumerate(batches):
             generator.manual_seed(derive_seed(seed, "noise", job.step, number))
+            if adapters is not None:
+                adapters.reseed(derive_seed(seed, "dropout", job.step, number))
             losses = batch_losses(job, batch, generator)
             loss = (losses * torch.stack([weights[item] for item in batch.items])).sum() / samples
             (loss * job.scaler.scale).backward()
@@ -76,6 +78,8 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         clip = (settings.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) if settings.max_grad_norm else 1.0
         job.in_update = True
         job.optimizer.step(rates, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
+        if adapters is not None:
+            adapters.limit_norms()
         if job.average is not None:
             job.average.update(job.step + 1, broken)
         job.scaler.update(broken)
@@ -108,7 +112,7 @@ def batch_losses(job: Job, batch: Batch, generator: torch.Generator) -> Tensor:
     noisy = job.objective.schedule.add_noise(latents, perturbed(noise, settings, generator), timesteps)
     with job.precision.autocast(job.device):
         hidden = job.conditioning(batch.captions)
-        predicted = job.model.unet(noisy.to(job.precision.weights), timesteps, hidden, return_dict=False)[0]
+        predicted = job.model.unet(noisy.to(job.precision.base), timesteps, hidden, return_dict=False)[0]
     return job.objective.losses(predicted, latents, noise, timesteps)
 
 
