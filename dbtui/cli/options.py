@@ -22,6 +22,10 @@ Identifier = Annotated[
 Class = Annotated[
     str | None, typer.Option("--class", metavar="WORDS", help="Kind of thing; --data is then a plain folder.")
 ]
+Concepts = Annotated[
+    Path | None,
+    typer.Option("--concepts", metavar="FILE", help="A concepts_list.json: takes over its concepts."),
+]
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Name of the run; else the next free number.")
 ]

@@ -23,6 +23,7 @@ def plan(
     reg: options.Reg = None,
     identifier: options.Identifier = None,
     class_: options.Class = None,
+    concepts: options.Concepts = None,
     name: options.Name = None,
     runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR,
     overrides: options.Overrides = None,
@@ -41,7 +42,15 @@ def plan(
     from trainer_core.plan import make_plan
 
     config = configure(
-        file, overrides=overrides or (), model=model, data=data, reg=reg, identifier=identifier, class_=class_
+        file,
+        overrides=overrides or (),
+        model=model,
+        data=data,
+        reg=reg,
+        identifier=identifier,
+        class_=class_,
+        concepts=concepts,
+        tell=narrate,
     )
     with picture_progress() as progress:
         made = make_plan(config, runs_dir, deep=deep, progress=progress)

@@ -21,6 +21,7 @@ def run(
     reg: options.Reg = None,
     identifier: options.Identifier = None,
     class_: options.Class = None,
+    concepts: options.Concepts = None,
     name: options.Name = None,
     runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR,
     overrides: options.Overrides = None,
@@ -45,6 +46,8 @@ def run(
         reg=reg,
         identifier=identifier,
         class_=class_,
+        concepts=concepts,
+        tell=narrate,
     )
     plan = make_plan(config, runs_dir)
     plan.raise_for_problems()

@@ -1,6 +1,6 @@
 """From a file and the options of a command line to a run directory that a trainer can be started on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,19 +21,29 @@ def configure(
     reg: str | None = None,
     identifier: str | None = None,
     class_: str | None = None,
+    concepts: Path | None = None,
+    tell: Callable[[str], None] = lambda note: None,
 ) -> "Config":
     """Return the complete configuration of `file` (a path, or a preset's name), bound to this machine.
+
+    `tell` is called with what could not be taken over from the list `concepts`.
 
     Raises:
         UserError: what is wrong or missing in it, everything at once.
     """
     from dbtui.presets.library import find_text, open_preset
     from trainer_core.config.bindings import bind, require_bindings
+    from trainer_core.config.concepts_list import read_concepts_list
     from trainer_core.config.prompts_file import with_prompts_of_file
     from trainer_core.config.reader import read_config
 
     preset = open_preset(file)
     config = read_config(preset.path, find_preset=find_text, overrides=overrides)
+    if concepts is not None:
+        listed = read_concepts_list(concepts, config)
+        for note in listed.notes:
+            tell(note)
+        config = read_config(preset.path, find_preset=find_text, overrides=overrides, over=[listed.layer])
     config = bind(config, model=model, data=data, reg=reg, identifier=identifier, class_=class_)
     require_bindings(config)
     return with_prompts_of_file(config)

@@ -17,11 +17,17 @@ from trainer_core.config.words import shown_key
 from trainer_core.text import safe_text
 
 
-def read_config(path: Path, *, find_preset: FindPreset | None = None, overrides: Sequence[str] = ()) -> Config:
+def read_config(
+    path: Path,
+    *,
+    find_preset: FindPreset | None = None,
+    overrides: Sequence[str] = (),
+    over: Sequence[Layer] = (),
+) -> Config:
     """Return the complete configuration that the file `path` describes.
 
     Relative paths in the file begin at its folder, those in `overrides` (`section.key=value`, as `--set` takes
-    them) at the current folder; the result holds absolute paths.
+    them) at the current folder; the result holds absolute paths. `over` is laid over the file, below `overrides`.
 
     Raises:
         UserError: anything is wrong with it, everything at once.
@@ -32,6 +38,7 @@ def read_config(path: Path, *, find_preset: FindPreset | None = None, overrides:
         folder=path.absolute().parent,
         find_preset=find_preset,
         overrides=overrides,
+        over=over,
     )
 
 
@@ -42,8 +49,11 @@ def parse_config(
     folder: Path | None = None,
     find_preset: FindPreset | None = None,
     overrides: Sequence[str] = (),
+    over: Sequence[Layer] = (),
 ) -> Config:
     """Return the complete configuration of a text; `folder` (the current one if None) is where its paths begin.
+
+    `over` and then `overrides` are laid over it.
 
     Raises:
         UserError: anything is wrong with it, everything at once.
@@ -51,6 +61,7 @@ def parse_config(
     problems = Problems()
     source = safe_text(source_name)
     layers = read_chain(text, source, folder or Path.cwd(), find_preset, problems)
+    layers += over
     layers.append(Layer("--set", parse_overrides(overrides, problems), Path.cwd()))
     return _resolve(layers, source, problems)
 
