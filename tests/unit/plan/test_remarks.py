@@ -39,6 +39,35 @@ def test_captions_that_are_cut_are_counted_and_the_first_named(plan, pictures):
     assert "2 captions (64x64-1.png and others)" in note
 
 
+def test_a_longer_reading_cuts_less(plan, pictures):
+    train = pictures("long/2_sls frog", 3)
+    for number, words in enumerate((75, 150, 151)):
+        (train / "2_sls frog" / f"64x64-{number}.txt").write_text("frog " * words)
+    notes = {
+        length: [
+            note
+            for note in plan(dataset={"train_dir": str(train)}, text_encoder={"max_token_length": length}).notes
+            if "tokens that are read" in note
+        ]
+        for length in (75, 150, 225)
+    }
+    assert notes[75] == [
+        "longer than the 75 tokens that are read, the rest is not learned: 2 captions (64x64-1.png and others);"
+        " text_encoder.max_token_length reads up to 225"
+    ]
+    assert "150 tokens that are read, the rest is not learned: 1 caption (64x64-2.png)" in notes[150][0]
+    assert notes[225] == []
+
+
+def test_an_end_of_the_text_encoder_behind_the_trainings_own(plan):
+    def told(**settings):
+        return [note for note in plan(train={"max_steps": 40}, text_encoder=settings).notes if "stop_at" in note]
+
+    assert told(stop_at_step=40) == ["text_encoder.stop_at_step = 40 has no effect: the training has 40 steps"]
+    assert told(stop_at_epoch=2) == ["text_encoder.stop_at_epoch = 2 has no effect: the training has 40 steps"]
+    assert told(stop_at_step=39) == told(stop_at_fraction=0.9) == told(stop_at_epoch=1) == []
+
+
 def test_ten_thousand_captions_take_no_time():
     items = tuple(
         item(f"a photo of sls frog number {number} in the grass", f"{number}.png") for number in range(10**4)
