@@ -293,3 +293,27 @@ def test_the_choice_of_files():
 
 def test_tokens_never_show():
     assert without_token("bad token hf_abcdefgh12345 in url\nmore") == "bad token hf_*** in url"
+
+
+FETCH_TOKENIZER = """
+import sys
+from trainer_core.errors import UserError
+from trainer_core.models.tokenizer_files import find_tokenizer
+try:
+    tokenizer = find_tokenizer(sys.argv[1], lambda text: None)
+    print("tokens", tokenizer.split(["a dog"]), len(tokenizer.words.ids))
+except UserError as error:
+    print("refused", int(error.code), error)
+"""
+
+
+def test_a_tokenizer_alone_is_fetched_and_later_not(hub, fetch):
+    said = fetch("owner/tiny", script=FETCH_TOKENIZER)
+    assert said.strip() == "tokens [[320, 1929]] 49408"
+    asked = {file_name(path) for _, path, _, _ in hub.state["asked"] if "/resolve/" in path}
+    assert asked == {"tokenizer/vocab.json", "tokenizer/merges.txt"}
+    assert fetch("owner/tiny", script=FETCH_TOKENIZER, HF_HUB_OFFLINE="1") == said
+    hub.state["files"] = {"README.md": b"hello"}
+    assert "refused 4 owner/other: this repository holds no CLIP tokenizer" in fetch(
+        "owner/other", script=FETCH_TOKENIZER
+    )
