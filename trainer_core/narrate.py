@@ -31,6 +31,8 @@ class NarratedEvents(EventWriter):
                 return self._step_line(fields)
             case "sample" | "checkpoint" | "saved":
                 return f"{kind} at step {fields['step']}: {fields['path']}"
+            case "uploaded":
+                return f"uploaded to {fields['url']}"
             case "warning":
                 return f"warning: {fields['text']}"
             case "resumed":

@@ -26,6 +26,7 @@ from trainer_core.on_disk import exists, is_folder
 from trainer_core.remarks import remarks
 from trainer_core.run.directory import shared_cache
 from trainer_core.saves import Saves, planned_saves
+from trainer_core.services import service_problems
 from trainer_core.text import safe_text
 from trainer_core.text_training import stop_without_effect
 from trainer_core.v_only import problems_without_v
@@ -106,6 +107,7 @@ def make_plan(
     """
     model, errors = check_model(config.model)
     errors += _check_lora(config, model)
+    errors += service_problems(config)
     if model and (problems := problems_without_v(config.loss, model.prediction)):
         errors.append(UserError(problems, ExitCode.CONFIG))
     scan = scan_dataset(

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import merge
 from itertools import combinations, islice
+from typing import TYPE_CHECKING
 
 from trainer_core.config.schema import Config, Save
 from trainer_core.config.tables.output import Precision
 from trainer_core.data.order import TrainingOrder
-from trainer_core.models.family import Component
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.train.naming import epoch_name, final_name, step_name
+
+if TYPE_CHECKING:
+    from trainer_core.models.family import Component
 
 SHOWN = 3
 ENDINGS = (".safetensors", ".ckpt", ".yaml", "")
@@ -62,7 +65,7 @@ def planned_saves(config: Config, model: ModelInfo | None, order: TrainingOrder,
     )
 
 
-def own_precisions(save: Save) -> dict[Component, Precision]:
+def own_precisions(save: Save) -> "dict[Component, Precision]":
     """Return the components that are written in a precision of their own, with that."""
     chosen: dict[Component, Precision | None] = {
         "unet": save.unet_precision,

@@ -6,7 +6,7 @@ from dbtui.dashboard.state import Event, RunState, fold
 from dbtui.dashboard.words import PHASES, clock, duration, epoch_text, eta_words, loss_text, rate_text
 from trainer_core.text import safe_text
 
-_TOLD = {"sample", "checkpoint", "saved", "warning", "control_ack", "resumed"}
+_TOLD = {"sample", "checkpoint", "saved", "uploaded", "warning", "control_ack", "resumed"}
 
 
 class PlainLines:

@@ -178,6 +178,10 @@ def _on_written(state: RunState, event: Event) -> None:
     _tell(state, kind, f"{what} step {step}" + (f" ({cost})" if cost else ""))
 
 
+def _on_uploaded(state: RunState, event: Event) -> None:
+    _tell(state, "uploaded", f"uploaded to {_text(event, 'url')}")
+
+
 def _on_warning(state: RunState, event: Event) -> None:
     state.warnings += 1
     _tell(state, "warning", _text(event, "text") or _text(event, "code"))
@@ -220,6 +224,7 @@ _CHANGES: dict[str, Callable[[RunState, Event], None]] = {
     "sample": _on_sample,
     "checkpoint": _on_written,
     "saved": _on_written,
+    "uploaded": _on_uploaded,
     "warning": _on_warning,
     "control_ack": _on_ack,
     "resumed": _on_resumed,

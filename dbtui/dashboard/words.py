@@ -16,6 +16,7 @@ PHASES = {
     "train": "training",
     "sample": "drawing previews",
     "save": "saving",
+    "upload": "uploading to the Hub",
     "done": "done",
 }
 

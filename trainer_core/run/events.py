@@ -5,6 +5,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,15 @@ class EventWriter:
 
     Lines are handed to a thread, which writes them whole. If the disk is full or does not answer,
     lines are dropped and counted, one warning goes to stderr, and the training goes on.
+
+    Attributes:
+        lost: events that could not be written.
+        watchers: called with each event, in the thread that tells it; they must return at once.
     """
 
     def __init__(self, run: RunDirectory) -> None:
         self.lost = 0
+        self.watchers: list[Callable[[dict[str, Any]], None]] = []
         self._warned = False
         self._waiting: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
         self._descriptor, self._size = self._open(run.events)
@@ -39,6 +45,9 @@ class EventWriter:
         """Append one event with the time of now. Secrets in its texts are hidden."""
         record = {"t": round(time.time(), 3), "mono": round(time.monotonic(), 4), "kind": kind}
         record |= {name: redact(value) if isinstance(value, str) else value for name, value in fields.items()}
+        for watcher in self.watchers:
+            with suppress(Exception):  # a log, say
+                watcher(record)
         try:
             self._waiting.put_nowait(encode_line(record))
         except queue.Full:

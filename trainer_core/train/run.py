@@ -1,19 +1,23 @@
 """One process's work on a run, from its configuration to the exit code."""
 
+import os
 import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from trainer_core.config.prompts_file import with_prompts_of_file
 from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.logs.start import follow_run
+from trainer_core.models.hub_upload import refuse_bad_token
 from trainer_core.models.load import load_model
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.narrate import NarratedEvents
@@ -25,6 +29,7 @@ from trainer_core.run.events import EventReader
 from trainer_core.run.machine import GpuMonitor
 from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopSignals
+from trainer_core.services import TOKEN
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import newest_valid
 from trainer_core.train.class_images import draw_class_pictures
@@ -35,6 +40,7 @@ from trainer_core.train.naming import final_name
 from trainer_core.train.outputs import Outputs
 from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.precision import Precision
+from trainer_core.train.publish import publish
 from trainer_core.train.resume import restore
 from trainer_core.train.session import Session
 from trainer_core.train.throttle import throttled
@@ -65,7 +71,7 @@ def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -
 
 
 def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> tuple[ExitCode, str, list[Path]]:
-    config = read_config(run.run_toml)
+    config = with_prompts_of_file(read_config(run.run_toml))
     device = _device()
     gpu = GpuMonitor(_uuid(device)) if device.type == "cuda" else None
     write_process_record(run, _gpu_facts(gpu))
@@ -75,6 +81,8 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
     if config.train.cpu_threads:
         torch.set_num_threads(config.train.cpu_threads)
     refuse_impossible(config, device)
+    if config.hub.push and config.hub.repo_id and os.environ.get(TOKEN):  # that it is missing, the plan tells
+        refuse_bad_token(config.hub.repo_id)
     plan = _plan(config, run, events)
     events.emit("phase", name="load", total=None)
     model = load_model(config.model, progress=lambda text: _tell_loading(events, text))
@@ -97,9 +105,16 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
     outputs = Outputs(job, run, events)
     session = Session(job, outputs, events, halt, gpu)
     _resume(job, outputs, run, events)
+    with closing(follow_run(config, run, events, job.step)):
+        return _to_the_end(config, job, outputs, session, halt)
+
+
+def _to_the_end(
+    config: Config, job: Job, outputs: Outputs, session: Session, halt: Halt
+) -> tuple[ExitCode, str, list[Path]]:
     if job.step == 0 and config.sample.before_training:
         outputs.draw_previews()
-    events.emit("phase", name="train", total=job.samples.total_steps)
+    outputs.events.emit("phase", name="train", total=job.samples.total_steps)
     outputs.in_loop = True
     with _nothing_lost(job, outputs):
         train(job, session.report, session.between_steps)
@@ -129,8 +144,9 @@ def _finish(config: Config, job: Job, outputs: Outputs) -> tuple[ExitCode, str, 
     paths = outputs.save_model(final_name(config.save.output_name))
     if config.sample.prompts:
         outputs.draw_previews()
+    uploaded = publish(job, paths, outputs.events)
     outputs.events.emit("phase", name="done", total=None)
-    return ExitCode.DONE, f"trained {job.step} steps", paths
+    return ExitCode.DONE, f"trained {job.step} steps{uploaded}", paths
 
 
 def _with_class_pictures(

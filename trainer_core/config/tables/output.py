@@ -1,12 +1,29 @@
 """[sample], [save], [log], [hub]: previews, models, logs and the upload."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from trainer_core.config.declare import Table, UsedWhen, setting
 from trainer_core.config.tables.types import Name, Side
 
 AS_FULL = UsedWhen("method.train", ("full",))
 Precision = Literal["float", "fp16", "bf16"]
+Project = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}$",
+        description="1 to 128 letters, digits, spaces, dots, underscores or hyphens",
+    ),
+]
+Repository = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}/[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_]+)*$",
+        max_length=96,
+        description="owner/name, as on the Hub",
+    ),
+]
 
 
 class Prompt(Table):
@@ -146,33 +163,31 @@ class Log(Table):
     """Logs for other programs; events.jsonl is written in any case."""
 
     tensorboard: bool = setting(
-        False, "Write TensorBoard logs (needs the extra `tensorboard`).", group="Logs", affects="file"
+        False, "Write a TensorBoard log (needs the extra `tensorboard`).", group="Logs", affects="file"
     )
     wandb: bool = setting(
         False,
-        "Log to Weights & Biases (needs the extra `wandb`); the key comes from the environment.",
+        "Log to Weights & Biases (needs the extra `wandb`); the key comes from WANDB_API_KEY.",
         group="Logs",
         affects="file",
     )
-    wandb_project: str = setting(
+    wandb_project: Project = setting(
         "dbtui",
         "Project at Weights & Biases.",
         group="Logs",
         affects="file",
         used_when=UsedWhen("log.wandb", (True,)),
-        min_length=1,
-        max_length=128,
     )
     dir: str | None = setting(
         None,
-        "Folder for the logs; logs/ in the run's folder if not given.",
+        "Folder for the logs, each in one of its own; logs/ in the run's folder if not given.",
         group="Logs",
         affects="file",
         binding=True,
         path="folder",
         min_length=1,
     )
-    prefix: str = setting("", "Put before the name of a log.", group="Logs", affects="file", max_length=64)
+    prefix: Name | None = setting(None, "Put before the name of a log.", group="Logs", affects="file")
 
 
 class Hub(Table):
@@ -181,14 +196,13 @@ class Hub(Table):
     push: bool = setting(
         False, "Upload the final model when the training is done.", group="Saving", affects="file"
     )
-    repo_id: str | None = setting(
+    repo_id: Repository | None = setting(
         None,
         "Repository to upload to, such as owner/name.",
         group="Saving",
         affects="file",
         binding=True,
         used_when=UsedWhen("hub.push", (True,)),
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*$",
     )
     private: bool = setting(
         True,

@@ -1,0 +1,1 @@
+"""Logs for other programs: TensorBoard and Weights & Biases, written from the trainer's events."""

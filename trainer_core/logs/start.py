@@ -1,0 +1,34 @@
+"""Starts the logs that a run asked for."""
+
+from collections.abc import Callable
+
+from trainer_core.config.schema import Config
+from trainer_core.logs.follower import Log, LogFollower
+from trainer_core.logs.place import log_place
+from trainer_core.run.directory import RunDirectory
+from trainer_core.run.events import EventWriter
+from trainer_core.text import safe_text
+
+
+def follow_run(config: Config, run: RunDirectory, events: EventWriter, from_step: int) -> LogFollower:
+    """Write the events from now on into the logs of `config`; the training stands at `from_step`."""
+    if not (config.log.tensorboard or config.log.wandb):
+        return LogFollower(run, events, {})
+    try:
+        place = log_place(run, config.log)
+    except OSError as error:
+        events.emit("warning", code="log", text=f"there is no log: {safe_text(error)}", step=None)
+        return LogFollower(run, events, {})
+    openers: dict[str, Callable[[], Log]] = {}
+    if config.log.tensorboard:
+        from trainer_core.logs.tensorboard_log import TensorBoardLog
+
+        openers["TensorBoard"] = lambda: TensorBoardLog(place.folder, from_step)
+    if config.log.wandb:
+        from trainer_core.logs.wandb_log import WandbLog, shared_settings
+
+        project, name = config.log.wandb_project, (config.log.prefix or "") + run.name
+        openers["Weights & Biases"] = lambda: WandbLog(
+            place.folder, project, name, place.id, shared_settings(config)
+        )
+    return LogFollower(run, events, openers)
