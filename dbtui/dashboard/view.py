@@ -18,7 +18,15 @@ SILENCE = 60.0
 _SIDE = 36
 _NEWS_INDENT = 8
 _ROLES = {"axis": "dim", "raw": "dim cyan", "smooth": "bold cyan"}
-_SIGNS = {"saved": "✓", "checkpoint": "✓", "sample": "▪", "warning": "!", "control_ack": "→", "resumed": "↻"}
+_SIGNS = {
+    "saved": "✓",
+    "uploaded": "✓",
+    "checkpoint": "✓",
+    "sample": "▪",
+    "warning": "!",
+    "control_ack": "→",
+    "resumed": "↻",
+}
 _COLOURS = {"saved": "green", "warning": "yellow"}
 
 
