@@ -63,11 +63,21 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassPicture:
-    """A class picture that is still to be drawn: its file to be, its prompt and the seed of its noise."""
+    """A class picture that is still to be drawn.
+
+    Attributes:
+        path: its file to be.
+        prompt: what it is drawn from.
+        seed: of its noise.
+        words: its part of the prompt where that has [filewords].
+        caption: the file for these words, None where there are none.
+    """
 
     path: Path
     prompt: str
     seed: int
+    words: str = ""
+    caption: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

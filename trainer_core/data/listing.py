@@ -38,6 +38,7 @@ class Listing:
         folders: other folders.
         files: other files, captions among them.
         ignored: how many hidden and system entries were left out.
+        planned: captions among `files` that are still to be written, with their text.
     """
 
     pictures: list[Path] = field(default_factory=list)
@@ -45,6 +46,7 @@ class Listing:
     folders: list[Path] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     ignored: int = 0
+    planned: dict[Path, str] = field(default_factory=dict)
 
 
 def list_folder(folder: Path) -> Listing:

@@ -100,7 +100,7 @@ class _Captions:
         self._recoded: list[Path] = []
         self._nameless: list[Path] = []
         self._without: list[Path] = []
-        self._read: dict[Path, Caption] = {}
+        self._read = {path: Caption((text,)) for path, text in listing.planned.items()}
 
     def of(self, path: Path, size: Size) -> Picture:
         """The picture with its text."""

@@ -9,7 +9,8 @@ from trainer_core.config.schema import Concept, Dataset
 from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.balance import unmatched_class_folders
 from trainer_core.data.caption_texts import CaptionTexts
-from trainer_core.data.class_images import Drawing, missing_pictures, placeholder, settle_class_folders
+from trainer_core.data.class_folders import settle_class_folders
+from trainer_core.data.class_images import Drawing, Reading, add_missing, missing_pictures
 from trainer_core.data.dataset import ClassPictures, Fault, PictureFolder, Scan
 from trainer_core.data.decoded import DecodedStore, cache_folder
 from trainer_core.data.duplicates import find_copies
@@ -58,7 +59,7 @@ def scan_dataset(
         if deep:
             good = [path for path, result in examined.items() if isinstance(result, Header)]
             sources.notes += remark("exact copies of others, which therefore count more", find_copies(good, pool))
-    drawn = _add_missing(listings, examined, sources, drawing)
+    drawn = _add_missing(listings, examined, drawing, Reading(sources, dataset, method))
     return replace(_assemble(dataset, method, listings, examined, sources), drawn=drawn)
 
 
@@ -86,17 +87,17 @@ def _look_into_all(sources: Sources, drawing: Drawing | None) -> list[tuple[Sour
 
 
 def _add_missing(
-    listings: list[tuple[Source, Listing]], examined: Examined, sources: Sources, drawing: Drawing | None
+    listings: list[tuple[Source, Listing]], examined: Examined, drawing: Drawing | None, reading: Reading
 ) -> tuple[ClassPictures, ...]:
-    """Put the class pictures to be drawn where they will lie, so that a plan is right before they exist."""
+    """Add the class pictures that will be drawn to what was found; return what is to be drawn."""
     if drawing is None or drawing.prior.num_class_images is None:
         return ()
-    drawn = missing_pictures(sources, listings, examined, drawing)
+    drawn = missing_pictures(listings, examined, drawing, reading)
     for each in drawn:
-        listing = next(listing for source, listing in listings if source.path == each.folder)
-        new = [picture.path for picture in each.missing]
-        listing.pictures = sorted([*listing.pictures, *new], key=lambda path: path.name)
-        examined |= dict.fromkeys(new, placeholder(drawing.size))
+        place = next(
+            inside for source, inside in listings if source.kind == "class" and source.path == each.folder
+        )
+        add_missing(each, place, examined, drawing.size)
     return drawn
 
 

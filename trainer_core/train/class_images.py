@@ -9,6 +9,7 @@ import torch
 from trainer_core.config.schema import Prior, Prompt
 from trainer_core.data.dataset import ClassPicture, ClassPictures, Size
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.run.atomic import write_text
 from trainer_core.run.events import EventWriter
 from trainer_core.text import safe_text
 from trainer_core.train.preview import draw_together, save_picture
@@ -49,6 +50,8 @@ def draw_class_pictures(
             pictures = draw_together(model, prompts, size, device, clip_skip=clip_skip, autocast=autocast)
             folder.mkdir(parents=True, exist_ok=True)
             for (wanted, prompt), picture in zip(batch, pictures, strict=True):
+                if wanted.caption is not None:
+                    write_text(wanted.caption, wanted.words + "\n")
                 save_picture(picture, wanted.path, prompt, None)
             done += len(batch)
             tell(done, total)
