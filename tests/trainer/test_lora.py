@@ -8,6 +8,7 @@ from torch.func import functional_call
 from trainer_core.data.order import derive_seed
 from trainer_core.models.load import load_model
 from trainer_core.train.checkpoint import newest_valid, save_checkpoint
+from trainer_core.train.result import save_result
 from trainer_core.train.resume import checkpoint_of, restore
 
 STEPS = 6
@@ -84,3 +85,110 @@ def test_losses_equal_an_independent_reference(make_job, run_job):
     ours = [report.loss for report in run_job(job)]
     assert max(abs(a - b) for a, b in zip(ours, expected, strict=True)) < 1e-5
     assert abs(ours[-1] - ours[0]) > 1e-3
+
+
+SHORT = {
+    "method": LORA,
+    "train": {"max_steps": 4, "workers": 1},
+    "optimizer": {"type": "adamw", "learning_rate": 1e-2},
+}
+ALL_DROPOUTS = {"dropout": 0.2, "rank_dropout": 0.2, "module_dropout": 0.2}
+RESUMED = {
+    "dropout-norms": {"network": {"rank": 4, "scale_weight_norms": 0.1, **ALL_DROPOUTS}},
+    "full_bf16": {
+        "memory": {"mixed_precision": "bf16", "full_bf16": True},
+        "network": {"rank": 2, "conv_rank": 1},
+    },
+    "loraplus": {"network": {"rank": 2, "loraplus_lr_ratio": 4.0}, "text_encoder": {"train": False}},
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_resumed_training_is_bit_for_bit_the_uninterrupted_one(name, make_job, run_job, tmp_path):
+    tables = {**SHORT, **RESUMED[name]}
+    whole = make_job(**tables)
+    expected = [report.loss for report in run_job(whole)]
+    part = make_job(**tables)
+    seen = [report.loss for report in run_job(part, 2)]
+    save_checkpoint(tmp_path, checkpoint_of(part))
+    resumed = make_job(**tables)
+    assert restore(resumed, newest_valid(tmp_path)[0]) == {}
+    seen += [report.loss for report in run_job(resumed)]
+    assert seen == expected
+    assert all(torch.equal(value, resumed.parameters[key]) for key, value in whole.parameters.items())
+
+
+def test_the_base_stays_as_it_is_and_a_checkpoint_holds_the_adapters_alone(make_job, run_job):
+    job = make_job(**SHORT, memory={"mixed_precision": "bf16"})
+    before = {name: tensor.clone() for name, tensor in job.model.unet.state_dict().items()}
+    run_job(job, 2)
+    after = job.model.unet.state_dict()
+    assert list(after) == list(load_model(job.config.model).unet.state_dict())
+    assert all(torch.equal(before[name], tensor) for name, tensor in after.items())
+    for module in (job.model.unet, job.model.text_encoder):
+        assert {(p.dtype, p.requires_grad, p.grad) for p in module.parameters()} == {(torch.bfloat16, False, None)}
+    assert {parameter.dtype for parameter in job.parameters.values()} == {torch.float32}
+    held = checkpoint_of(job).weights
+    assert len(held) == 2 * (192 + 12)
+    assert all(name.startswith(("lora_unet_", "lora_te_")) for name in held)
+    still = {name for name, tensor in held.items() if not tensor.abs().sum()}  # up matrices that learned nothing
+    alone = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_"  # one position sees itself only
+    assert still <= {f"{alone}{projection}.lora_up.weight" for projection in "qk"}
+
+
+def test_checkpointing_changes_nothing_even_with_dropout(make_job, run_job):
+    """The pass that is computed again leaves out the same."""
+    runs = []
+    for checkpointing in (False, True):
+        network = {"rank": 4, "conv_rank": 2, **ALL_DROPOUTS}
+        job = make_job(**SHORT, network=network, memory={"gradient_checkpointing": checkpointing}, side=128)
+        runs.append([report.loss for report in run_job(job, 3)])
+    assert runs[0] == pytest.approx(runs[1], abs=1e-6)
+
+
+def test_learning_rates_of_the_parts_and_of_the_up_matrices(make_job):
+    job = make_job(
+        method=LORA,
+        network={"loraplus_lr_ratio": 8.0},
+        optimizer={"learning_rate": 1e-3},
+        text_encoder={"learning_rate": 5e-4},
+    )
+    rates = [(group.component, group.learning_rate) for group in job.groups]
+    assert rates == [("unet", 1e-3), ("unet", 8e-3), ("text_encoder", 5e-4), ("text_encoder", 4e-3)]
+    assert [len(group.parameters) for group in job.groups] == [192, 192, 12, 12]
+    assert all(name.endswith("lora_up.weight") for name in job.groups[1].parameters)
+
+
+def test_the_text_encoder_can_be_left_out_or_stop(make_job, run_job):
+    without = make_job(**SHORT, text_encoder={"train": False})
+    assert {group.component for group in without.groups} == {"unet"}
+    assert without.adapters.of("text_encoder") == []
+    job = make_job(**SHORT, text_encoder={"stop_at_step": 2})
+    run_job(job, 2)
+    learned = [adapter.up.clone() for adapter in job.adapters.of("text_encoder")]
+    run_job(job, 2)
+    assert all(torch.equal(a, b.up) for a, b in zip(learned, job.adapters.of("text_encoder"), strict=True))
+
+
+def test_norms_stay_below_their_limit(make_job, run_job):
+    job = make_job(**SHORT, network={"scale_weight_norms": 0.05})
+    run_job(job)
+    norms = [adapter.change().norm().item() for adapter in job.adapters.adapters]
+    assert max(norms) == pytest.approx(0.05, rel=1e-4)
+
+
+@pytest.mark.parametrize("train", ["full", "lora"])
+@pytest.mark.parametrize("captions", ["dreambooth", "finetune", "hybrid"])
+@pytest.mark.parametrize(("family", "prediction"), [("sd1", "epsilon"), ("sd2", "v")])
+def test_every_method_trains_and_saves(captions, train, family, prediction, make_job, run_job, tmp_path):
+    method = {"captions": captions, "train": train}
+    dataset = {"use_filename_as_caption": True} if captions == "finetune" else {}
+    job = make_job(
+        family, prediction, reg=captions != "finetune", **{**SHORT, "method": method, "dataset": dataset}
+    )
+    losses = [report.loss for report in run_job(job, 2)]
+    assert all(0 < loss < 10 for loss in losses)
+    saved = save_result(job, tmp_path / "frog")
+    assert saved.paths[0].name == "frog.safetensors"
+    size = saved.paths[0].stat().st_size
+    assert (size < 2**21) == (train == "lora")
