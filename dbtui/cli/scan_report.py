@@ -66,6 +66,7 @@ def report_data(scan: Scan, dataset: Dataset) -> dict[str, Any]:
         "faults": [{"path": fault.path, "text": fault.text} for fault in scan.faults],
         "bad_images": [{"path": fault.path, "text": fault.text} for fault in scan.bad_images],
         "notes": scan.notes,
+        "checks": [{"kind": check.kind, "path": check.path, "like": check.like} for check in scan.checks],
     }
 
 

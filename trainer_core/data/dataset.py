@@ -61,6 +61,18 @@ class Fault:
     text: str
 
 
+CheckKind = Literal["transparent", "low_resolution", "extreme_shape", "blurred", "copy", "near_copy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Something about a picture that trains worse than it could; for copies, `like` is what it is a copy of."""
+
+    kind: CheckKind
+    path: Path
+    like: Path | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassPicture:
     """A class picture that is still to be drawn.
@@ -114,6 +126,7 @@ class Scan:
         notes: remarks that stop nothing (enlarged pictures, alpha, ignored files, the leaf folder given).
         drawn: class pictures that the start model draws; those still missing are among `classes` already, with
             the size that they will have.
+        checks: what of `notes` is about single pictures: small, transparent, blurred, long ones, and copies.
     """
 
     train: tuple[PictureFolder, ...]
@@ -122,6 +135,7 @@ class Scan:
     bad_images: tuple[Fault, ...]
     notes: tuple[str, ...]
     drawn: tuple[ClassPictures, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

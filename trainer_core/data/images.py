@@ -17,6 +17,7 @@ from trainer_core.data import headers
 from trainer_core.data.buckets import Fit
 from trainer_core.data.buckets import fit as cover
 from trainer_core.data.dataset import Size
+from trainer_core.data.quality import Look
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "AVIF")
 """What Pillow may open, besides HEIF where pillow_heif is installed. EPS and others start programs or have a long
@@ -69,6 +70,7 @@ class Header:
         animated: it has several frames, of which the first is used.
         cmyk: it is in printing colours, which are converted.
         misnamed: the suffix belongs to another format.
+        look: what was measured of the pixels; None where they were not decoded.
     """
 
     size: Size
@@ -77,6 +79,7 @@ class Header:
     animated: bool
     cmyk: bool
     misnamed: bool
+    look: Look | None = None
 
 
 def probe(path: Path) -> Header:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer_core.config.schema import Dataset
-from trainer_core.data.buckets import fit_picture
 from trainer_core.data.caption_texts import CaptionTexts
 from trainer_core.data.captions import (
     DEFAULT_EXTENSIONS,
@@ -16,12 +15,12 @@ from trainer_core.data.captions import (
     index_captions,
     read_caption,
 )
-from trainer_core.data.dataset import Fault, Picture, PictureFolder, Size
+from trainer_core.data.checks import check_pictures, remarks_on
+from trainer_core.data.dataset import Check, Fault, Picture, PictureFolder, Size
 from trainer_core.data.folder_names import EXAMPLES, FolderName, parse_folder_name, split_style
 from trainer_core.data.folders import Source
 from trainer_core.data.images import Header
 from trainer_core.data.listing import UNREAD_FORMATS, Listing, counted, name_some, remark, stem_key
-from trainer_core.errors import UserError
 
 SHOWN = 10
 """Pictures without a caption that are named, where each needs one."""
@@ -37,6 +36,7 @@ class FolderResult:
     faults: list[Fault] = field(default_factory=list)
     bad_images: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
 
 def read_folder(
@@ -64,6 +64,7 @@ def read_folder(
         ),
         faults=[*captions.faults, *captions.without(source.path)],
         bad_images=[Fault(path=path, text=text) for path, text in sorted(bad.items())],
+        checks=check_pictures(headers, dataset),
     )
     if not pictures:
         result.faults.append(Fault(path=source.path, text=_why_none(source, listing, len(bad))))
@@ -71,7 +72,7 @@ def read_folder(
         *_about_names(source),
         *_about_entries(listing, pictures),
         *_about_headers(headers),
-        *_about_sizes(pictures, dataset),
+        *remarks_on(result.checks, dataset),
         *captions.remarks(),
     ]
     result.notes = [f"{source.path}: {remark}" for remark in remarks]
@@ -201,17 +202,7 @@ def _about_headers(headers: Mapping[Path, Header]) -> list[str]:
         return [path for path, header in headers.items() if has(header)]
 
     return [
-        *remark("transparent, laid on white", those(lambda header: header.alpha)),
         *remark("animated, only the first frame is used", those(lambda header: header.animated)),
         *remark("in printing colours (CMYK), converted", those(lambda header: header.cmyk)),
         *remark("in another format than the name says, read all the same", those(lambda header: header.misnamed)),
     ]
-
-
-def _about_sizes(pictures: tuple[Picture, ...], dataset: Dataset) -> list[str]:
-    try:
-        fits = [(picture.path, fit_picture(picture.size, dataset)) for picture in pictures]
-    except UserError:  # wrong bucket settings are the configuration's problem, told where they are used
-        return []
-    enlarged = [path for path, fit in fits if fit.resize[0] > fit.source[0] or fit.resize[1] > fit.source[1]]
-    return remark("smaller than the training size, will be enlarged", enlarged)

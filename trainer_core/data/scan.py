@@ -9,14 +9,15 @@ from trainer_core.config.schema import Concept, Dataset
 from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.balance import unmatched_class_folders
 from trainer_core.data.caption_texts import CaptionTexts
+from trainer_core.data.checks import check_copies, remarks_on
 from trainer_core.data.class_folders import settle_class_folders
 from trainer_core.data.class_images import Drawing, Reading, add_missing, missing_pictures
-from trainer_core.data.dataset import ClassPictures, Fault, PictureFolder, Scan
+from trainer_core.data.dataset import Check, ClassPictures, Fault, PictureFolder, Scan
 from trainer_core.data.decoded import DecodedStore, cache_folder
-from trainer_core.data.duplicates import find_copies
+from trainer_core.data.duplicates import find_copies, find_near_copies
 from trainer_core.data.folders import Source, Sources, find_sources, look_into
 from trainer_core.data.images import BadPictureError, Header, probe, quiet_pillow
-from trainer_core.data.listing import Listing, remark
+from trainer_core.data.listing import Listing
 from trainer_core.data.read_folder import read_folder
 from trainer_core.data.trained_words import identifiers_beside, settle_words
 from trainer_core.errors import ExitCode, UserError
@@ -43,7 +44,7 @@ def scan_dataset(
         concepts: further folders, with any name.
         method: how pictures and words are tied together, `method.captions`.
         deep: decode every picture, instead of checking headers, lengths and trailers; remembered across calls.
-            Exact copies are looked for as well.
+            Blurred pictures and copies are looked for as well.
         workers: threads that read pictures.
         progress: called from this thread with the number of pictures examined and of all.
         drawing: what class pictures are drawn with, where the start model draws those that are missing.
@@ -56,11 +57,11 @@ def scan_dataset(
     paths = list(dict.fromkeys(path for _, listing in listings for path in listing.pictures))
     with quiet_pillow(), ThreadPoolExecutor(workers) as pool:
         examined = _examine(paths, pool, deep, progress)
-        if deep:
-            good = [path for path, result in examined.items() if isinstance(result, Header)]
-            sources.notes += remark("exact copies of others, which therefore count more", find_copies(good, pool))
+        copies = _find_copies(examined, pool) if deep else []
+        sources.notes += remarks_on(copies, dataset)
     drawn = _add_missing(listings, examined, drawing, Reading(sources, dataset, method))
-    return replace(_assemble(dataset, method, listings, examined, sources), drawn=drawn)
+    scan = _assemble(dataset, method, listings, examined, sources)
+    return replace(scan, drawn=drawn, checks=(*scan.checks, *copies))
 
 
 def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:
@@ -125,7 +126,18 @@ def _examine_one(path: Path, store: DecodedStore | None) -> Header | str:
         header = probe(path)
     except BadPictureError as error:
         return str(error)
-    return (store.problem(path) if store is not None else None) or header
+    if store is None:
+        return header
+    look = store.look(path)
+    return look if isinstance(look, str) else replace(header, look=look)
+
+
+def _find_copies(examined: Examined, pool: ThreadPoolExecutor) -> list[Check]:
+    """Look for exact copies, and among the rest for pictures that nearly look the same."""
+    looks = {path: result.look for path, result in examined.items() if isinstance(result, Header)}
+    copies = find_copies(looks, pool)
+    rest = {path: look.likeness for path, look in looks.items() if look is not None and path not in copies}
+    return check_copies(copies, find_near_copies(rest))
 
 
 def _assemble(
@@ -146,6 +158,7 @@ def _assemble(
         faults=(*sources.faults, *(fault for result in results for fault in result.faults)),
         bad_images=tuple(bad_images.values()),
         notes=(*sources.notes, *(note for result in results for note in result.notes)),
+        checks=tuple(check for result in results for check in result.checks),
     )
     return _with_unmatched(scan)
 
