@@ -1,5 +1,7 @@
 """LoRA training: the losses of an independent loop, exact resumes, what each setting does."""
 
+import shutil
+
 import pytest
 import torch
 from PIL import Image
@@ -180,12 +182,15 @@ def test_norms_stay_below_their_limit(make_job, run_job):
 @pytest.mark.parametrize("train", ["full", "lora"])
 @pytest.mark.parametrize("captions", ["dreambooth", "finetune", "hybrid"])
 @pytest.mark.parametrize(("family", "prediction"), [("sd1", "epsilon"), ("sd2", "v")])
-def test_every_method_trains_and_saves(captions, train, family, prediction, make_job, run_job, tmp_path):
+def test_every_method_trains_and_saves(captions, train, family, prediction, pictures, make_job, run_job, tmp_path):
     method = {"captions": captions, "train": train}
-    dataset = {"use_filename_as_caption": True} if captions == "finetune" else {}
-    job = make_job(
-        family, prediction, reg=captions != "finetune", **{**SHORT, "method": method, "dataset": dataset}
-    )
+    train_dir = shutil.copytree(pictures / "train", tmp_path / "train")
+    for number, picture in enumerate(sorted(train_dir.rglob("*.png"))):
+        picture.with_suffix(".txt").write_text(f"a frog, {number} spots")
+    tables = {**SHORT, "method": method, "dataset": {"train_dir": str(train_dir)}}
+    job = make_job(family, prediction, reg=captions != "finetune", **tables)
+    first = job.samples.items[0].picture.caption
+    assert ("sls" in first) == (captions == "hybrid")
     losses = [report.loss for report in run_job(job, 2)]
     assert all(0 < loss < 10 for loss in losses)
     saved = save_result(job, tmp_path / "frog")
