@@ -1,0 +1,201 @@
+"""Class pictures drawn by the start model: only what is missing, the same after a stop, used again by the next."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from trainer_core.attempt import attempt
+from trainer_core.config.schema import Config, Prior
+from trainer_core.config.writer import dump_config
+from trainer_core.data.dataset import ClassPicture, ClassPictures
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.load import load_model
+from trainer_core.run.control import append_command
+from trainer_core.run.directory import RunDirectory, create_run
+from trainer_core.run.events import EventReader
+from trainer_core.train import class_images
+from trainer_core.train.class_images import draw_class_pictures
+
+FAST = {"infer_steps": 2}
+
+
+def pixels(path: Path) -> numpy.ndarray:
+    with Image.open(path) as picture:
+        return numpy.asarray(picture).astype(int)
+
+
+@pytest.fixture(scope="module")
+def model(model_file: Callable[[str, str], Path]) -> Any:
+    config = Config.model_validate({"schema": 1, "model": {"base": str(model_file("sd1", "epsilon"))}})
+    return load_model(config.model)
+
+
+@pytest.fixture
+def draw(model: Any, tmp_path: Path, recorder) -> Callable[..., list[Path]]:
+    """Draw class pictures into a folder that does not exist yet; return their files."""
+
+    def run(
+        name: str, count: int = 2, stop: Callable[[], bool] = lambda: False, negative: str = "", **prior: Any
+    ) -> list[Path]:
+        folder = tmp_path / "new" / name
+        missing = tuple(ClassPicture(path=folder / f"{n}.png", prompt="a frog", seed=10 + n) for n in range(count))
+        drawn = ClassPictures(
+            folder=folder,
+            class_name="frog",
+            prompt="a frog",
+            negative_prompt=negative,
+            present=1,
+            foreign=1,
+            missing=missing,
+        )
+        draw_class_pictures(
+            [drawn],
+            Prior.model_validate({"num_class_images": count + 1, **FAST, **prior}),
+            (64, 64),
+            model,
+            torch.device("cpu"),
+            recorder,
+            clip_skip=None,
+            autocast=nullcontext(),
+            should_stop=stop,
+        )
+        return [picture.path for picture in missing if picture.path.exists()]
+
+    return run
+
+
+def test_each_setting_changes_the_pictures_and_the_batch_does_not(draw, monkeypatch):
+    usual = draw("usual")
+    assert len({pixels(path).tobytes() for path in usual}) == 2
+    for name, settings in {
+        "steps": {"infer_steps": 3},
+        "scale": {"guidance_scale": 3.0},
+        "negative": {"negative": "toad"},
+    }.items():
+        assert (pixels(draw(name, count=1, **settings)[0]) != pixels(usual[0])).any(), name
+    batches = []
+    real = class_images.draw_together
+
+    def counted(model, prompts, *args, **options):
+        batches.append(len(prompts))
+        return real(model, prompts, *args, **options)
+
+    monkeypatch.setattr(class_images, "draw_together", counted)
+    together = draw("together", count=3, sample_batch_size=2)
+    assert batches == [2, 1]
+    for one, other in zip(usual, together, strict=False):
+        assert abs(pixels(one) - pixels(other)).max() <= 2
+
+
+def test_a_picture_says_what_it_was_drawn_from(draw):
+    (path,) = draw("said", count=1, negative="toad", guidance_scale=5.5)
+    with Image.open(path) as picture:
+        assert picture.info["parameters"] == (
+            "a frog\nNegative prompt: toad\nSteps: 2, Sampler: DPM++ 2M, CFG scale: 5.5, Seed: 10, Size: 64x64"
+        )
+
+
+def test_a_stop_is_heeded_between_batches_and_progress_is_told(draw, recorder):
+    asked = iter([False, True])
+    assert len(draw("stopped", count=3, stop=lambda: next(asked))) == 1
+    phase, *progress = recorder.events
+    assert (phase["kind"], phase["name"], phase["total"]) == ("phase", "class_images", 4)
+    assert (progress[0]["done"], progress[0]["total"]) == (1, 4)
+
+
+def test_too_little_memory_names_the_setting(draw, monkeypatch):
+    def fail(*args, **options):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(class_images, "draw_together", fail)
+    with pytest.raises(UserError, match="lower prior") as told:
+        draw("large", sample_batch_size=2)
+    assert told.value.code is ExitCode.OUT_OF_MEMORY
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def make_run(
+    pictures: Path, model_file: Callable[[str, str], Path], tmp_path: Path
+) -> Callable[..., RunDirectory]:
+    def make(name: str, class_dir: Path | None = None, **tables: Any) -> RunDirectory:
+        concept = {"identifier": "sls", "class": "frog", "instance_dir": str(pictures / "train/2_sls frog")}
+        if class_dir:
+            concept["class_dir"] = str(class_dir)
+        settings = {
+            "schema": 1,
+            "model": {"base": str(model_file("sd1", "epsilon"))},
+            "concept": [concept],
+            "dataset": {"resolution": [64, 64]},
+            "prior": {"num_class_images": 4, **FAST},
+            "train": {"max_steps": 1, "workers": 1},
+            **tables,
+        }
+        return create_run(tmp_path / "runs", name, dump_config(Config.model_validate(settings)))
+
+    return make
+
+
+def events_of(run: RunDirectory) -> list[dict[str, Any]]:
+    return list(EventReader(run.events).poll())
+
+
+def phases(run: RunDirectory) -> list[str]:
+    return [event["name"] for event in events_of(run) if event["kind"] == "phase"]
+
+
+def test_two_of_four_are_missing_one_is_drawn_then_the_other_then_none(make_run, tmp_path, monkeypatch, capsys):
+    frogs = tmp_path / "frogs"
+    frogs.mkdir()
+    for number in range(2):
+        Image.new("RGB", (80, 64), (0, 90 * number, 0)).save(frogs / f"own-{number}.png")
+    own = {path.name: path.read_bytes() for path in frogs.iterdir()}
+    run = make_run("first", frogs)
+    real = class_images.draw_together
+
+    def draw_and_ask_to_stop(*args, **options):
+        append_command(run, "stop")
+        return real(*args, **options)
+
+    monkeypatch.setattr(class_images, "draw_together", draw_and_ask_to_stop)
+    assert attempt(run) is ExitCode.STOPPED
+    (first,) = (path for path in frogs.iterdir() if path.name not in own)
+    drawn = first.read_bytes()
+    assert events_of(run)[-1]["exit_code"] == 75
+    assert "train" not in phases(run)
+    notes = [event["text"] for event in events_of(run) if event["kind"] == "warning"]
+    assert any("kept and counted as they are: 2 pictures (own-0.png, own-1.png)" in note for note in notes)
+
+    monkeypatch.setattr(class_images, "draw_together", real)
+    run.control.unlink()  # another process would be younger than the command
+    assert attempt(run) is ExitCode.DONE
+    assert phases(run).count("class_images") == 2
+    assert len(list(frogs.iterdir())) == 4
+    assert first.read_bytes() == drawn
+    assert {name: (frogs / name).read_bytes() for name in own} == own
+
+    again = make_run("again", frogs, optimizer={"type": "adamw", "learning_rate": 1e-4})
+    assert attempt(again) is ExitCode.DONE
+    assert "class_images" not in phases(again)
+    assert len(list(frogs.iterdir())) == 4
+
+    whole = make_run("uninterrupted", tmp_path / "other")  # none there: the first two are those of before
+    assert attempt(whole) is ExitCode.DONE
+    assert (pixels(tmp_path / "other" / first.name) == pixels(first)).all()
+    names = {path.name for path in (tmp_path / "other").iterdir()}
+    assert len(names) == 4
+    assert {path.name for path in frogs.iterdir()} - own.keys() < names
