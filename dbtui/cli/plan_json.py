@@ -4,6 +4,7 @@ from typing import Any
 
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance
+from trainer_core.data.caption_examples import text_examples
 from trainer_core.data.dataset import ClassPictures, PictureFolder
 from trainer_core.disk import DiskNeed
 from trainer_core.models.sniff import ModelInfo
@@ -21,6 +22,10 @@ def plan_data(plan: Plan, config: Config) -> dict[str, Any]:
         "folders": [_folder(folder) for folder in (*plan.scan.train, *plan.scan.classes)],
         "class_pictures": [_class_pictures(each) for each in plan.scan.drawn],
         "balance": [_balance(entry) for entry in plan.balance],
+        "texts": [
+            {"path": each.path, "text": each.text, "varies": each.varies}
+            for each in text_examples(config.dataset, plan.items, plan.total_steps, config.train.seed)
+        ],
         "buckets": [{"size": size, "pictures": count} for size, count in plan.buckets.items()],
         "steps_per_epoch": plan.order.steps_per_epoch,
         "total_steps": plan.total_steps,

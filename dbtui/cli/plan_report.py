@@ -11,6 +11,7 @@ from rich.text import Text
 
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance
+from trainer_core.data.caption_examples import TextExample, text_examples
 from trainer_core.data.dataset import ClassPictures, PictureFolder
 from trainer_core.data.listing import counted
 from trainer_core.disk import DiskNeed, gigabytes
@@ -60,6 +61,8 @@ def _rows(plan: Plan, config: Config) -> Iterator[tuple[str, RenderableType]]:
     for balance in plan.balance:
         if balance.train_pictures and balance.class_pictures:
             yield "", _matching(balance)
+    if examples := text_examples(config.dataset, plan.items, plan.total_steps, config.train.seed):
+        yield "texts", texts(examples)
     if plan.buckets:
         sizes = [Text(f"{width} x {height}: {count}") for (width, height), count in plan.buckets.items()]
         yield ("buckets" if config.dataset.bucket.enable else "size"), Columns(sizes, padding=(0, 3))
@@ -98,9 +101,22 @@ def _folders(plan: Plan) -> Table:
     return table
 
 
+def texts(examples: tuple[TextExample, ...]) -> Table:
+    """What some pictures are trained with, a row each."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(overflow="fold", style="dim")
+    table.add_column(overflow="fold")
+    for each in examples:
+        name = safe_text(each.path.name, 30) + (" (class)" if each.is_class else "")
+        table.add_row(Text(name), Text(f'"{safe_text(each.text, 200)}"'))
+    if examples[0].varies:
+        table.add_row(Text(), Text("and others: they are made anew at each step", "dim"))
+    return table
+
+
 def _captions(folder: PictureFolder) -> str:
     written = sum(picture.caption_from not in {"folder", "prompt"} for picture in folder.pictures)
-    if not written:
+    if not written and folder.prompt:
         return f'as "{safe_text(folder.prompt, 60)}"'
     return f"captions {written}/{len(folder.pictures)}"
 

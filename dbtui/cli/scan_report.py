@@ -8,9 +8,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dbtui.cli.plan_report import texts
 from trainer_core.config.schema import Dataset
 from trainer_core.data.balance import ClassBalance, balance_report, match_class_items
 from trainer_core.data.buckets import assign_bucket, bucket_table
+from trainer_core.data.caption_examples import text_examples
 from trainer_core.data.dataset import Fault, Picture, PictureFolder, Scan
 from trainer_core.data.listing import counted
 from trainer_core.on_disk import from_home
@@ -33,6 +35,8 @@ def report(scan: Scan, dataset: Dataset) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if scan.train or scan.classes:
         parts.append(_folders(scan))
+    if examples := text_examples(dataset, match_class_items(scan), 1, 0):
+        parts.append(Group(Text("texts", style="bold"), Padding(texts(examples), (0, 0, 0, 2))))
     parts += [_balance(entry) for entry in balance_report(scan) if entry.train_pictures and entry.class_pictures]
     if any(folder.pictures for folder in scan.train):
         parts.append(_epoch(scan, dataset))
@@ -62,6 +66,10 @@ def report_data(scan: Scan, dataset: Dataset) -> dict[str, Any]:
             "train": sum(item.repeats for item in items if not item.is_class),
             "class": sum(item.repeats for item in items if item.is_class),
         },
+        "texts": [
+            {"path": each.path, "text": each.text, "varies": each.varies}
+            for each in text_examples(dataset, items, 1, 0)
+        ],
         "buckets": [{"size": size, "pictures": count} for size, count in bucket_table(items, dataset).items()],
         "faults": [{"path": fault.path, "text": fault.text} for fault in scan.faults],
         "bad_images": [{"path": fault.path, "text": fault.text} for fault in scan.bad_images],
@@ -96,9 +104,11 @@ def _folder_name(folder: PictureFolder) -> Text:
 
 def _captions(folder: PictureFolder) -> str:
     sources = _caption_sources(folder)
-    files = {source: count for source, count in sources.items() if source.startswith(".")}
-    if not files:
+    files = {source: count for source, count in sources.items() if source not in ("folder", "prompt")}
+    if not files and folder.prompt:
         return f'as "{safe_text(folder.prompt, 60)}"'
+    if not files:
+        return "no captions"
     kinds = ", ".join(files) if len(files) == 1 else ", ".join(f"{count} {kind}" for kind, count in files.items())
     return f"captions {sum(files.values())}/{len(folder.pictures)} ({kinds})"
 

@@ -48,13 +48,16 @@ class CaptionSteps:
 
     def __call__(self, draw: Draw) -> str:
         """Return the text of one sample."""
-        text = self._texts[draw.item]
-        if not self._handled[draw.item] or not (self.varies or self._drops):
-            return text
-        chance = random.Random(derive_seed(draw.seed, "caption"))
-        if self._drops and self._is_dropped(draw, chance):
+        if self._drops and self._handled[draw.item] and self._is_dropped(draw):
             return ""
-        return self._changed(text, draw.step, chance) if self.varies else text
+        return self.kept(draw)
+
+    def kept(self, draw: Draw) -> str:
+        """Return the text of one sample as it is where its caption is not dropped."""
+        text = self._texts[draw.item]
+        if not self.varies or not self._handled[draw.item]:
+            return text
+        return self._changed(text, draw.step, random.Random(derive_seed(draw.seed, "caption")))
 
     def fixed_texts(self) -> tuple[str, ...]:
         """Return every text that can occur, each once; only where `varies` is false.
@@ -67,10 +70,11 @@ class CaptionSteps:
         empty = [""] if self._drops and any(self._handled) else []
         return tuple(dict.fromkeys([*self._texts, *empty]))
 
-    def _is_dropped(self, draw: Draw, chance: random.Random) -> bool:
-        by_chance = chance.random() < self._settings.caption_dropout_rate
+    def _is_dropped(self, draw: Draw) -> bool:
         every = self._settings.caption_dropout_every_n_epochs
-        return by_chance or (every is not None and (draw.epoch + 1) % every == 0)
+        if every is not None and (draw.epoch + 1) % every == 0:
+            return True
+        return random.Random(derive_seed(draw.seed, "dropout")).random() < self._settings.caption_dropout_rate
 
     def _changed(self, text: str, step: int, chance: random.Random) -> str:
         settings = self._settings

@@ -74,8 +74,9 @@ def obey_rules(tables: dict[str, Any]) -> None:
     tables.get("loss", {}).pop("max_timestep", None)
     dataset.pop("combine_prompt", None)
     dataset.pop("captions_for", None)
+    dataset.pop("caption_separator", None)
     if not dataset.get("shuffle_caption"):
-        for name in ("keep_tokens", "keep_tokens_separator", "caption_separator"):
+        for name in ("keep_tokens", "keep_tokens_separator"):
             dataset.pop(name, None)
     if tables.get("method", {}).get("captions", "dreambooth") != "dreambooth":
         for concept in tables.get("concept", ()):
