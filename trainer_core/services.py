@@ -4,6 +4,7 @@ import netrc
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from trainer_core.config.schema import Config, Hub, Log
@@ -41,8 +42,9 @@ def _has_wandb_key() -> bool:
         return True
     host = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or ""
     try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
+        file = os.environ.get("NETRC") or str(Path.home() / ".netrc")
+        return netrc.netrc(file).authenticators(host) is not None
+    except (OSError, RuntimeError, ValueError, netrc.NetrcParseError):
         return False
 
 

@@ -9,6 +9,8 @@ from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
 from trainer_core.text import safe_text
 
+DEFAULT_PROJECT = "dbtui"
+
 
 def follow_run(config: Config, run: RunDirectory, events: EventWriter, from_step: int) -> LogFollower:
     """Write the events from now on into the logs of `config`; the training stands at `from_step`."""
@@ -27,7 +29,7 @@ def follow_run(config: Config, run: RunDirectory, events: EventWriter, from_step
     if config.log.wandb:
         from trainer_core.logs.wandb_log import WandbLog, shared_settings
 
-        project, name = config.log.wandb_project, (config.log.prefix or "") + run.name
+        project, name = config.log.wandb_project or DEFAULT_PROJECT, (config.log.prefix or "") + run.name
         openers["Weights & Biases"] = lambda: WandbLog(
             place.folder, project, name, place.id, shared_settings(config)
         )

@@ -130,3 +130,34 @@ def test_a_class_prompt_that_names_the_class_of_the_folders_is_used():
     require_bindings(Config.model_validate(tables))
     named = Config.model_validate({**tables, "concept": [{**concept, "class": "frog"}]})
     assert "class_prompt" in told(require_bindings, named)
+
+
+def test_previews_and_an_upload_of_nothing_are_refused(here):
+    sample = {"after_save": True, "num_per_prompt": 2, "before_training": True}
+    tables = {"model": {"base": "m.ckpt"}, "dataset": {"train_dir": "/a"}, "save": {"every_n_steps": 5}}
+    text = told(require_bindings, Config.model_validate({**tables, "sample": sample, "hub": {"push": True}}))
+    for name in sample:
+        assert f"sample.{name} is set but there is nothing to draw" in text
+    assert "set hub.repo_id, such as owner/name" in text
+    require_bindings(Config.model_validate({**tables, "sample": {**sample, "prompts_file": "/p.txt"}}))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[sample]\nafter_save = true", "sample.after_save is used only with save.every_n_steps"),
+        ("[log]\nprefix = 'a'", "log.prefix is used only with log.tensorboard or log.wandb"),
+        ("[log]\ndir = 'a'", "log.dir is used only with log.tensorboard or log.wandb"),
+        ("[log]\nwandb_project = 'a'", "log.wandb_project is used only with log.wandb = true"),
+        ("[hub]\nrepo_id = 'a/b'", "hub.repo_id is used only with hub.push = true"),
+        ("[hub]\npush = true\nrepo_id = 'a'", 'hub.repo_id must be text: owner/name, as on the Hub, not "a"'),
+        ("[log]\nwandb = true\nwandb_project = 'a/b'", "log.wandb_project must be text: 1 to 128 letters"),
+        (
+            "[save]\nprecision = 'fp16'\n"
+            + "\n".join(f"{part}_precision = 'bf16'" for part in ("unet", "text_encoder", "vae")),
+            "save.precision has no effect beside",
+        ),
+    ],
+)
+def test_settings_of_the_outputs_that_nothing_uses(text, words):
+    assert words in told(parse_config, f"schema = 1\n{text}\n", "run.toml")

@@ -171,9 +171,9 @@ class Log(Table):
         group="Logs",
         affects="file",
     )
-    wandb_project: Project = setting(
-        "dbtui",
-        "Project at Weights & Biases.",
+    wandb_project: Project | None = setting(
+        None,
+        "Project at Weights & Biases; `dbtui` if not given.",
         group="Logs",
         affects="file",
         used_when=UsedWhen("log.wandb", (True,)),
