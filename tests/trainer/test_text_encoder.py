@@ -1,14 +1,19 @@
 """The text encoder's share: its own rate, its end, what is cached, long and unfilled texts, another tokenizer."""
 
-
 import pytest
 import torch
 
+from trainer_core.config.schema import Prompt, TextEncoder
+from trainer_core.errors import UserError
+from trainer_core.models.tiny import build_tiny
 from trainer_core.models.tokenizer import BOS_ID, EOS_ID
 from trainer_core.text_training import text_encoder_steps
 from trainer_core.train.checkpoint import newest_valid, save_checkpoint
-from trainer_core.train.loop import train
+from trainer_core.train.loop import StepReport, train
+from trainer_core.train.preview import draw
+from trainer_core.train.reading import read_texts
 from trainer_core.train.resume import checkpoint_of, restore
+from trainer_core.train.session import Session
 
 STEPS, STOP = 5, 3
 FEW = {"max_steps": STEPS, "workers": 1}
@@ -30,17 +35,17 @@ def losses(reports):
 
 STOPS = {
     "full": {},
-    "caching is off": {"dataset": {"cache_text": False}},
     "captions vary": {"dataset": {"caption_dropout_rate": 0.5, "caption_suffix": "a, b", "shuffle_caption": True}},
     "lora": {"method": {"train": "lora"}, "network": {"rank": 2, "dropout": 0.2}},
 }
 
 
 @pytest.mark.parametrize("case", STOPS)
-def test_the_training_of_the_text_encoder_ends_and_resumes_exactly(case, make_job, run_job, tmp_path):
+def test_the_training_of_the_text_encoder_ends_and_resumes_exactly(case, make_job, run_job, tmp_path, monkeypatch):
     tables = {"train": FEW, "text_encoder": {"stop_at_step": STOP, "learning_rate": 3e-4}, **STOPS[case]}
     whole = make_job(**tables)
-    seen, reports = {}, []
+    seen, reports, left = {}, [], []
+    monkeypatch.setattr(whole.model.text_encoder, "to", lambda place: left.append((whole.step, place)))
 
     def watch():
         seen[whole.step] = weights(whole, "text_encoder"), weights(whole, "unet")
@@ -66,7 +71,9 @@ def test_the_training_of_the_text_encoder_ends_and_resumes_exactly(case, make_jo
     hidden = whole.conditioning(CAPTIONS)
     assert not hidden.requires_grad  # nothing is kept for a backward pass
     assert all(parameter.grad is None for parameter in whole.parameters.values())
-    assert (whole.conditioning.embeddings is not None) is (case in {"full", "lora"})
+    is_cached = case in {"full", "lora"}
+    assert (whole.conditioning.embeddings is not None) is is_cached
+    assert left == [(STOP, "cpu")] * is_cached
 
 
 def test_after_the_stop_the_gradient_norm_is_the_unets_alone(make_job, run_job):
@@ -97,8 +104,6 @@ def test_after_the_stop_the_gradient_norm_is_the_unets_alone(make_job, run_job):
     ],
 )
 def test_where_its_training_ends(settings, steps):
-    from trainer_core.config.schema import TextEncoder
-
     assert text_encoder_steps(TextEncoder(**settings), steps_per_epoch=4, total=40) == steps
 
 
@@ -132,6 +137,12 @@ def test_varying_captions_are_read_as_they_come_and_only_some_remembered(make_jo
     assert len(trained.conditioning._tokens) == 3
 
 
+def test_without_the_cache_a_frozen_text_encoder_is_asked_each_time(make_job):
+    job = make_job(train=FEW, text_encoder={"train": False}, dataset={"cache_text": False})
+    assert job.conditioning.embeddings is None
+    assert not job.conditioning(CAPTIONS).requires_grad
+
+
 def test_each_text_of_a_batch_is_encoded_once(make_job, monkeypatch):
     job = make_job(train=FEW)
     asked = []
@@ -143,6 +154,33 @@ def test_each_text_of_a_batch_is_encoded_once(make_job, monkeypatch):
     assert [len(ids) for ids in asked] == [2]
     assert torch.equal(hidden[0], hidden[2])
     assert not torch.equal(hidden[0], hidden[1])
+
+
+def test_the_rate_is_in_the_events_where_it_is_its_own(recorder):
+    session = Session(None, None, recorder, None, None)
+    for own in (None, 5e-7):
+        session.report(StepReport(1, 1, 0.5, 1e-6, 1.0, 2.0, own))
+    without, with_own = recorder.events
+    assert "lr_text_encoder" not in without
+    assert (with_own["lr"], with_own["lr_text_encoder"]) == (1e-6, 5e-7)
+
+
+@pytest.mark.parametrize(
+    ("settings", "length"), [({}, 77), ({"max_token_length": 150}, 152), ({"no_token_padding": True}, 4)]
+)
+def test_previews_read_their_prompts_as_the_training_does(settings, length, make_job):
+    job, shapes = make_job(text_encoder=settings), []
+    job.model.unet.register_forward_pre_hook(lambda module, given: shapes.append(given[2].shape))
+    prompt = Prompt(prompt="sls frog", steps=1)
+    draw(job.model, prompt, (64, 64), job.device, clip_skip=None, autocast=job.precision.autocast(job.device))
+    assert [shape[:2] for shape in shapes] == [(2, length)]
+
+
+def test_an_impossible_clip_skip_is_refused_at_the_load_at_the_latest():
+    """Where the header does not tell, as of a .ckpt; the plan tells the others."""
+    model = build_tiny("sd1")
+    with pytest.raises(UserError, match="use 1 to 2"):
+        read_texts(model, TextEncoder(), 9)
 
 
 def by_hand(model, words, parts, pad):
