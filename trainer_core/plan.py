@@ -122,8 +122,8 @@ def make_plan(
     _collect(errors, lambda: raise_for_faults(scan, config.dataset.on_bad_image))
     items = match_class_items(scan)
     fits = _collect(errors, lambda: tuple(fit_picture(item.picture.size, config.dataset) for item in items)) or ()
-    order = _order(config, items, fits)
-    total_steps, formula = _steps(config, order)
+    order = training_order(config, items, fits)
+    total_steps, formula = training_steps(config, order)
     saves = planned_saves(config, model, order, total_steps)
     disk = disk_need(config, model, items, fits, saves, runs_dir, present=_present(run_dir), drawn=scan.drawn)
     if disk.problems:
@@ -144,7 +144,7 @@ def make_plan(
             *remarks(config, model, items),
             *stop_without_effect(config.text_encoder, order.steps_per_epoch, total_steps),
             *scan.notes,
-            *advice(scan, items, order, total_steps),
+            *advice(scan, items, order, total_steps, config.method.captions),
         ),
         errors=tuple(sorted(errors, key=lambda error: _ORDER.index(error.code))),
     )
@@ -173,7 +173,8 @@ def _collect(errors: list[UserError], action: Callable[[], Result]) -> Result | 
         return None
 
 
-def _order(config: Config, items: tuple[Item, ...], fits: tuple[Fit, ...]) -> TrainingOrder:
+def training_order(config: Config, items: tuple[Item, ...], fits: tuple[Fit, ...]) -> TrainingOrder:
+    """Return the batches of every step."""
     buckets: dict[Size, list[int]] = {}
     for index, (item, fit) in enumerate(zip(items, fits, strict=False)):
         buckets.setdefault(fit.bucket, []).extend([index] * item.repeats)
@@ -185,7 +186,7 @@ def _order(config: Config, items: tuple[Item, ...], fits: tuple[Fit, ...]) -> Tr
     )
 
 
-def _steps(config: Config, order: TrainingOrder) -> tuple[int, str]:
+def training_steps(config: Config, order: TrainingOrder) -> tuple[int, str]:
     """Return the steps in all, and the formula: pictures / batch / accumulation = steps a pass, and passes."""
     if not order.steps_per_epoch:
         return (0 if config.train.epochs else config.train.max_steps or DEFAULT_STEPS), "no pictures to train on"

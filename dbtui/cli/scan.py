@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dbtui.cli import options
-from trainer_core.errors import ExitCode, UserError
-from trainer_core.narrate import narrate
-from trainer_core.on_disk import from_home, is_utf8
+from trainer_core.errors import ExitCode
+from trainer_core.on_disk import from_home
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
-    from trainer_core.config.layer import Layer, Tables
     from trainer_core.config.schema import Config
     from trainer_core.data.dataset import Scan
 
@@ -36,7 +34,7 @@ def scan(
     config_file: Annotated[
         str | None,
         typer.Option(
-            "--config", metavar="FILE", help="A run file or preset whose settings apply; options go first."
+            "--config", metavar="FILE", help="A run file or preset whose settings apply, below the options."
         ),
     ] = None,
     resolution: Annotated[
@@ -59,10 +57,19 @@ def scan(
     from dbtui.cli.output import print_json
     from dbtui.cli.progress import picture_progress
     from dbtui.cli.scan_report import print_report, report_data
+    from dbtui.cli.scan_settings import scan_config
     from trainer_core.data.scan import scan_dataset
 
-    layers = _layers(folder, reg, resolution, buckets, caption_extension, captions)
-    config = _with_folders(_config(config_file, layers, overrides or []), folder, reg)
+    config = scan_config(
+        folder,
+        reg,
+        file=config_file,
+        resolution=resolution,
+        buckets=buckets,
+        extension=caption_extension,
+        captions=captions,
+        overrides=overrides or [],
+    )
     if preview is not None:
         _check_preview(preview, config)
     dataset, method = config.dataset, config.method.captions
@@ -87,69 +94,12 @@ def _check_preview(preview: Path, config: "Config") -> None:
 
 
 def _write_preview(preview: Path, result: "Scan", config: "Config", workers: int) -> list[Path]:
+    from dbtui.cli.output import narrate
     from dbtui.cli.progress import picture_progress
     from dbtui.cli.scan_sheets import write_sheets
+    from trainer_core.data.listing import counted
 
     with picture_progress("drawing sheets") as progress:
         sheets = write_sheets(result, config, preview, workers, progress)
-    where = f"{safe_text(preview)} ({safe_text(sheets[0].name)}" if sheets else ""
-    narrate(f"wrote {counted(len(sheets), 'contact sheet')} into {where} ...)" if sheets else "no picture to show")
+    narrate(f"wrote {counted(len(sheets), 'contact sheet')} into {safe_text(preview)}")
     return sheets
-
-
-def _with_folders(config: "Config", folder: Path, reg: Path | None) -> "Config":
-    """Put in the folders as they were typed."""
-    folders = {"train_dir": str(folder), **({"reg_dir": str(reg)} if reg else {})}
-    return config.model_copy(update={"dataset": config.dataset.model_copy(update=folders)})
-
-
-def _config(file: str | None, layers: list["Layer"], overrides: list[str]) -> "Config":
-    """Lay what the options say of the pictures over the file, if there is one."""
-    from dbtui.presets.library import find_text, open_preset
-    from trainer_core.config.reader import parse_config, read_config
-
-    if file is None:
-        return parse_config("schema = 1", "these settings", over=layers, overrides=overrides)
-    return read_config(open_preset(file).path, find_preset=find_text, over=layers, overrides=overrides)
-
-
-def _layers(
-    folder: Path,
-    reg: Path | None,
-    resolution: str | None,
-    buckets: bool,
-    extension: str | None,
-    captions: str | None,
-) -> list["Layer"]:
-    """Return what each option sets."""
-    from trainer_core.config.layer import Layer, Tables
-
-    named = {"DIR": folder, "--reg": reg}
-    if wrong := [f"{option} {safe_text(path)}" for option, path in named.items() if path and not is_utf8(path)]:
-        raise UserError(
-            [f"{name} is not UTF-8, so no run could name it; rename it" for name in wrong], ExitCode.CONFIG
-        )
-    size = _size(resolution or "512")
-    bucket = {"enable": True, "min_reso": min(256, *size), "max_reso": max(1024, *size)} if buckets else {}
-    given: dict[str, Tables] = {
-        "--captions": {"method": {"captions": captions}} if captions else {},
-        "--resolution": {"dataset": {"resolution": size}} if resolution else {},
-        "--buckets": {"dataset": {"bucket": bucket}},
-        "--reg": {"dataset": {"reg_dir": str(reg)}} if reg else {},
-        "--caption-extension": {"dataset": {"caption_extension": extension}} if extension is not None else {},
-    }
-    return [Layer(option, tables, Path.cwd()) for option, tables in given.items()]
-
-
-def _size(resolution: str) -> tuple[int, int]:
-    from pydantic import ValidationError
-
-    from trainer_core.config.schema import Dataset
-
-    sides = resolution.lower().replace("x", ",").split(",")
-    try:
-        width, height = (int(side) for side in (sides * 2 if len(sides) == 1 else sides))
-        return Dataset(resolution=(width, height)).resolution
-    except (ValueError, ValidationError):
-        text = "--resolution takes one side or two, such as 512 or 512,768: multiples of 64, from 64 to 4096"
-        raise UserError(text, ExitCode.CONFIG) from None
