@@ -5,6 +5,7 @@ A test compares the committed files with what this program would write.
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def generated() -> dict[Path, str]:
     return {
         ROOT / "docs" / "settings.md": settings_page(),
         ROOT / "docs" / "settings.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        ROOT / "docs" / "coverage.md": coverage_page(),
         presets_page: with_preset_table(presets_page.read_text(encoding="utf-8")),
     }
 
@@ -153,6 +155,37 @@ def _json_value(value: ValueInfo) -> dict[str, Any]:
         }
     bounds = {word: getattr(value, name) for name, word in JSON_BOUNDS.items() if getattr(value, name) is not None}
     return {"type": JSON_TYPES[value.kind], **bounds}
+
+
+def coverage_page() -> str:
+    """Return docs/coverage.md."""
+    lines = [
+        "# Coverage",
+        "",
+        "<!-- Written by tools/generate_docs.py from tests/coverage; `make generate` writes it anew. -->",
+        "",
+        "Every flag of the three documents that dbtui began with, and every feature that kohya's sd-scripts has"
+        " for SD 1.x and 2.x, with its name here or the reason why there is none. Tests hold the page: settings"
+        " and commands on it exist, and [each setting does what it says](../tests/trainer/every_setting). Their"
+        " values are in [settings](settings.md).",
+    ]
+    for file in sorted((ROOT / "tests" / "coverage").glob("*.toml")):
+        source = tomllib.loads(file.read_text(encoding="utf-8"))
+        lines += ["", f"## {source['title']}"]
+        for part in source["part"]:
+            lines += ["", f"### {part['name']}", "", "| there | here |", "|---|---|"]
+            lines += [_markdown_row([_there(entry["name"]), _here(entry)]) for entry in part["entries"]]
+    return "\n".join(lines) + "\n"
+
+
+def _there(name: str) -> str:
+    return f"`{name}`" if name.startswith("-") or name.isupper() else name
+
+
+def _here(entry: dict[str, Any]) -> str:
+    names = ", ".join(f"`{name}`" for name in (*entry.get("setting", ()), *entry.get("command", ())))
+    more = entry.get("note") or entry.get("reason") or ""
+    return f"{names}: {more}" if names and more else names or f"none: {more}"
 
 
 def with_preset_table(page: str) -> str:

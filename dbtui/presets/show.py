@@ -43,7 +43,10 @@ def print_preset(preset: Inspected) -> None:
     console.print(Text.assemble((name, "bold cyan"), "  ", title))
     if preset.config and preset.config.preset.description:
         console.print(Text(safe_text(preset.config.preset.description, limit=2000)))
-    facts = [f"card {card}" if card else "", measured, f"from {origin}", safe_text(preset.preset.path)]
+    about = preset.config.preset if preset.config else None
+    author, licence = (safe_text(about.author), safe_text(about.license)) if about else ("", "")
+    facts = [f"card {card}" if card else "", measured, f"by {author}" if author else "", licence]
+    facts += [f"from {origin}", safe_text(preset.preset.path)]
     console.print(Text(" · ".join(fact for fact in facts if fact), style="dim"))
     for problem in preset.problems:
         console.print(Text(f"problem: {problem}", style="red"))

@@ -16,7 +16,7 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("name", ["settings.md", "settings.schema.json", "presets.md"])
+@pytest.mark.parametrize("name", ["settings.md", "settings.schema.json", "coverage.md", "presets.md"])
 def test_it_is_up_to_date(generator, name):
     path = ROOT / "docs" / name
     written = generator.generated()[path]

@@ -39,7 +39,10 @@ class Model(Table):
         min_length=1,
     )
     family: Literal["auto", "sd1", "sd2"] = setting(
-        "auto", "Model family; auto reads it from the file.", group="Model", affects="loss"
+        "auto",
+        "Model family; auto reads it from the file.",
+        group="Model",
+        affects="event",
     )
     prediction: Literal["auto", "epsilon", "v"] = setting(
         "auto", "What the U-Net predicts; auto reads it from the model.", group="Model", affects="loss"
