@@ -37,6 +37,8 @@ class WeightAverage:
         trained = [
             (self.tensors[name], weight) for name, weight in self.parameters.items() if weight.requires_grad
         ]
+        if not trained:
+            return
         share = 1 - self.decay_at(step)
         if not self.exact_skip and all(weight.dtype == torch.float32 for _, weight in trained):
             torch._foreach_lerp_([average for average, _ in trained], [weight for _, weight in trained], share)
