@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.dataset import Item, PictureFolder, Scan
 from trainer_core.data.listing import counted
 from trainer_core.data.order import TrainingOrder
@@ -16,10 +17,14 @@ _TOLERANCE = 4
 """A picture that is seen this many times more or less often than advised is worth a remark."""
 
 
-def advice(scan: Scan, items: tuple[Item, ...], order: TrainingOrder, total_steps: int) -> Iterator[str]:
+def advice(
+    scan: Scan, items: tuple[Item, ...], order: TrainingOrder, total_steps: int, method: CaptionMethod
+) -> Iterator[str]:
     """Yield remarks on the length of the training, the number of pictures, the prompts and the identifiers."""
     yield from _on_length(items, order, total_steps)
-    yield from _on_native_training(scan, items)
+    yield from _on_native_training(scan, items, method)
+    if method == "finetune":
+        return
     for folder in scan.train:
         yield from _on_prompt(folder)
     for identifier in dict.fromkeys(folder.identifier for folder in scan.train if _is_trained(folder)):
@@ -42,9 +47,15 @@ def _on_length(items: tuple[Item, ...], order: TrainingOrder, total_steps: int) 
     )
 
 
-def _on_native_training(scan: Scan, items: tuple[Item, ...]) -> Iterator[str]:
+def _on_native_training(scan: Scan, items: tuple[Item, ...], method: CaptionMethod) -> Iterator[str]:
     pictures = len({item.picture.path for item in items if not item.is_class})
     if scan.classes or not 0 < pictures < NATIVE_PICTURES:
+        return
+    if method == "finetune":
+        yield (
+            f"training captions alone wants hundreds of pictures, and these are {pictures}: what they have in "
+            "common will come to stand for everything"
+        )
         return
     yield (
         f"there are no class pictures, and training without them wants hundreds of pictures where these are "

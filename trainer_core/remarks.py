@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from trainer_core.config.schema import Config, Prior
+from trainer_core.data.caption_steps import CaptionSteps, has_choices
 from trainer_core.data.dataset import Item, Size
 from trainer_core.data.listing import counted
 from trainer_core.models.family import family_named
@@ -22,7 +23,8 @@ def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) ->
     """Yield what has no effect in this plan, or less than it seems."""
     yield from _on_prior(config, items)
     yield from _on_prodigy(config)
-    yield from _on_captions(items, config.text_encoder.max_token_length)
+    yield from _on_captions(CaptionSteps(config.dataset, items, 1), items, config.text_encoder.max_token_length)
+    yield from _on_caption_settings(config, items)
     if model:
         yield from _on_resolution(model, config.dataset.resolution)
 
@@ -41,17 +43,30 @@ def _on_prodigy(config: Config) -> Iterator[str]:
         )
 
 
-def _on_captions(items: tuple[Item, ...], most: int) -> Iterator[str]:
-    different = list(dict.fromkeys(item.picture.caption for item in items))
+def _on_captions(steps: CaptionSteps, items: tuple[Item, ...], most: int) -> Iterator[str]:
+    texts = [steps.longest(index) for index in range(len(items))]
+    different = list(dict.fromkeys(texts))
     form = TextForm(parts=most // PART)
     too_long = {caption for caption, cut in zip(different, form.too_long(different), strict=True) if cut}
-    cut = dict.fromkeys(item.picture.path for item in items if item.picture.caption in too_long)
+    cut = dict.fromkeys(item.picture.path for item, text in zip(items, texts, strict=True) if text in too_long)
     if cut:
         first = safe_text(next(iter(cut)).name) + (" and others" if len(cut) > 1 else "")
         yield (
             f"longer than the {most} tokens that are read, the rest is not learned: "
             f"{counted(len(cut), 'caption')} ({first})" + ("" if most == _MOST else _READ_MORE)
         )
+
+
+def _on_caption_settings(config: Config, items: tuple[Item, ...]) -> Iterator[str]:
+    dataset = config.dataset
+    if dataset.captions_for == "class" and not any(item.is_class for item in items):
+        yield 'dataset.captions_for = "class" leaves no picture with a caption: there are no class pictures'
+    texts = (dataset.caption_prefix, dataset.caption_suffix, *(item.picture.caption for item in items))
+    if dataset.wildcard and not any(map(has_choices, texts)):
+        yield "dataset.wildcard has no effect: no caption has more than one line, or {one|another}"
+    uses_names = dataset.use_filename_as_caption
+    if uses_names and items and not any(item.picture.caption_from == "filename" for item in items):
+        yield "dataset.use_filename_as_caption has no effect: every picture has a caption, or a name without words"
 
 
 def _on_resolution(model: ModelInfo, resolution: Size) -> Iterator[str]:

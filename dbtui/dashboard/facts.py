@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer_core.data.filewords import has_place
 from trainer_core.data.folder_names import FolderName, parse_folder_name
 from trainer_core.run.directory import RunDirectory
 
@@ -45,9 +46,11 @@ def read_facts(run: RunDirectory) -> RunFacts:
 
 
 def _prompts(config: dict[str, Any]) -> tuple[str, ...]:
+    if _word(_table(config, "method"), "captions") == "finetune":
+        return ()  # the captions' own words
     concepts = config.get("concept")
     tables = [each for each in concepts if isinstance(each, dict)] if isinstance(concepts, list) else []
-    named = [_word(each, "instance_prompt") or _identifier_and_class(each) for each in tables]
+    named = [_instance_prompt(each) or _identifier_and_class(each) for each in tables]
     if train_dir := _word(_table(config, "dataset"), "train_dir"):
         with suppress(OSError, ValueError):
             names = sorted(entry.name for entry in Path(train_dir).iterdir() if entry.is_dir())
@@ -55,6 +58,11 @@ def _prompts(config: dict[str, Any]) -> tuple[str, ...]:
             parsed = [parse_folder_name(name, "train") for name in names]
             named += [name.prompt for name in parsed if isinstance(name, FolderName)]
     return tuple(dict.fromkeys(prompt for prompt in named if prompt))
+
+
+def _instance_prompt(concept: dict[str, Any]) -> str:
+    prompt = _word(concept, "instance_prompt")
+    return "" if has_place(prompt) else prompt
 
 
 def _identifier_and_class(concept: dict[str, Any]) -> str:

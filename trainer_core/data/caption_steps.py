@@ -37,8 +37,8 @@ class CaptionSteps:
         self._splits = settings.shuffle_caption or self._warmup > 0 or settings.tag_dropout_rate > 0
         self._drops = settings.caption_dropout_rate > 0 or settings.caption_dropout_every_n_epochs is not None
         handled_texts = [text for text, handled in zip(self._texts, self._handled, strict=True) if handled]
-        has_choices = settings.wildcard and any(map(_has_choices, handled_texts))
-        self.varies = bool(handled_texts) and (self._splits or has_choices)
+        chooses = settings.wildcard and any(map(has_choices, handled_texts))
+        self.varies = bool(handled_texts) and (self._splits or chooses)
         if not self.varies:
             chance = random.Random(0)  # nothing is left to it
             self._texts = [
@@ -58,6 +58,10 @@ class CaptionSteps:
         if not self.varies or not self._handled[draw.item]:
             return text
         return self._changed(text, draw.step, random.Random(derive_seed(draw.seed, "caption")))
+
+    def longest(self, index: int) -> str:
+        """Return the longest text that the item of that index has."""
+        return max(self._texts[index].split("\n"), key=len)
 
     def fixed_texts(self) -> tuple[str, ...]:
         """Return every text that can occur, each once; only where `varies` is false.
@@ -125,7 +129,8 @@ def _framed(settings: CaptionSettings, text: str) -> str:
     )
 
 
-def _has_choices(text: str) -> bool:
+def has_choices(text: str) -> bool:
+    """Tell whether a wildcard leaves anything to chance in `text`."""
     return "\n" in text or any("|" in (match[1] or "") for match in _BRACES.finditer(text))
 
 
