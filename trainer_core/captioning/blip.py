@@ -30,7 +30,9 @@ class Blip:
         """Load the model on the GPU if there is one. Raises a UserError (code MODEL) if it cannot be loaded."""
         quiet_imports()
         from transformers import AutoTokenizer, BlipForConditionalGeneration
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self.model: Any = BlipForConditionalGeneration.from_pretrained(folder, local_files_only=True)
