@@ -36,7 +36,7 @@ def losses(reports):
 STOPS = {
     "full": {},
     "captions vary": {"dataset": {"caption_dropout_rate": 0.5, "caption_suffix": "a, b", "shuffle_caption": True}},
-    "lora": {"method": {"train": "lora"}, "network": {"rank": 2, "dropout": 0.2}},
+    "lora": {"method": {"train": "lora"}, "network": {"rank": 2, "dropout": 0.2, "scale_weight_norms": 1e-3}},
 }
 
 

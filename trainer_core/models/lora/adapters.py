@@ -138,10 +138,11 @@ class Adapters:
             self._left_out = (chances < self.dropout.adapters).tolist()
 
     def limit_norms(self) -> None:
-        """Scale down the adapters whose change has a norm above `max_norm`."""
+        """Scale down the adapters in training whose change has a norm above `max_norm`."""
         if self.max_norm is not None:
             for adapter in self.adapters:
-                adapter.limit_norm(self.max_norm)
+                if adapter.up.requires_grad:
+                    adapter.limit_norm(self.max_norm)
 
     def _parameters(self) -> Iterator[Parameter]:
         for adapter in self.adapters:
