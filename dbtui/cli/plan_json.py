@@ -9,6 +9,7 @@ from trainer_core.data.dataset import ClassPictures, PictureFolder
 from trainer_core.disk import DiskNeed
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.plan import Plan
+from trainer_core.saves import own_precisions
 
 
 def plan_data(plan: Plan, config: Config) -> dict[str, Any]:
@@ -37,7 +38,10 @@ def plan_data(plan: Plan, config: Config) -> dict[str, Any]:
             "first": saves.first,
             "final": saves.final,
             "at_once": saves.at_once,
+            "precision": config.save.precision,
+            "own_precisions": own_precisions(config.save),
         },
+        "previews": {"times": saves.draws, "pictures": saves.pictures},
         "disk": _disk(plan.disk),
     }
 

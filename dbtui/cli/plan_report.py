@@ -1,7 +1,6 @@
 """A plan as a person reads it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
@@ -9,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from trainer_core.config.schema import Config
+from trainer_core.config.schema import Config, Save
 from trainer_core.data.balance import ClassBalance
 from trainer_core.data.caption_examples import TextExample, text_examples
 from trainer_core.data.dataset import ClassPictures, PictureFolder
@@ -19,7 +18,7 @@ from trainer_core.errors import ExitCode
 from trainer_core.models.family import family_named
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.plan import Plan
-from trainer_core.saves import Saves
+from trainer_core.saves import Saves, own_precisions
 from trainer_core.text import safe_text
 
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "fp16", "BF16": "bf16"}
@@ -67,7 +66,13 @@ def _rows(plan: Plan, config: Config) -> Iterator[tuple[str, RenderableType]]:
         sizes = [Text(f"{width} x {height}: {count}") for (width, height), count in plan.buckets.items()]
         yield ("buckets" if config.dataset.bucket.enable else "size"), Columns(sizes, padding=(0, 3))
         yield "steps", Text(plan.formula)
-    yield "saves", _saves(plan.saves, Path(config.save.output_dir) if config.save.output_dir else None)
+    yield "saves", _saves(plan.saves, config.save)
+    if plan.saves.draws:
+        each = counted(plan.saves.pictures, "picture")
+        yield "previews", Text(f"{each}, drawn {counted(plan.saves.draws, 'time')}")
+    if config.hub.push:
+        kind = "private" if config.hub.private else "public"
+        yield "upload", Text(f"to {config.hub.repo_id} on the Hub, {kind} if it is made anew")
     yield "disk", _disk(plan.disk)
 
 
@@ -142,12 +147,15 @@ def _matching(balance: ClassBalance) -> Text:
     return Text(text, "yellow")
 
 
-def _saves(saves: Saves, output: Path | None) -> Text:
+def _saves(saves: Saves, save: Save) -> Text:
     names = [*saves.first, *(["..."] if saves.on_the_way > len(saves.first) else []), saves.final]
-    where = safe_text(output) if output else "the run's output folder"
+    where = safe_text(save.output_dir) if save.output_dir else "the run's output folder"
+    types = [save.precision] if save.precision else []
+    types += [f"{part.replace('_', ' ')} {precision}" for part, precision in own_precisions(save).items()]
     how_many = counted(saves.on_the_way + 1, "model")
     kept = f", {saves.at_once} at a time" if saves.at_once <= saves.on_the_way else ""
-    return Text(f"{how_many}{kept}, into {where}\n{safe_text(', '.join(names), 1000)}")
+    kind = f", {', '.join(types)}" if types else ""
+    return Text(f"{how_many}{kept}{kind}, into {where}\n{safe_text(', '.join(names), 1000)}")
 
 
 def _disk(need: DiskNeed) -> Group:

@@ -67,10 +67,10 @@ def test_a_model_that_will_be_replaced_is_said(plan, tmp_path):
 
 @pytest.fixture
 def drawn(config):
-    def draw(made, width: int = 80) -> str:
+    def draw(made, width: int = 80, **tables) -> str:
         console = Console(width=width, highlight=False, markup=False, force_terminal=False, record=True, file=None)
         with console.capture() as capture:
-            console.print(report(made, config()))
+            console.print(report(made, config(**tables)))
         return capture.get()
 
     return draw
@@ -104,6 +104,22 @@ def test_json_holds_the_same_numbers(plan, config):
     assert (data["steps_per_epoch"], data["total_steps"], data["epochs"]) == (20, 40, 2)
     assert data["balance"][0]["used_count"] == 10
     assert data["disk"]["places"][0]["needed"] > data["disk"]["total"] > 0
+
+
+def test_precision_and_previews_are_told(plan, config, drawn):
+    prompts = [{"prompt": "frog"}, {"prompt": "sls frog"}]
+    tables = {
+        "train": {"max_steps": 40},
+        "save": {"precision": "fp16", "vae_precision": "float", "every_n_steps": 10},
+        "sample": {"prompts": prompts, "num_per_prompt": 3, "after_save": True, "before_training": True},
+    }
+    made = plan(**tables)
+    data = plan_data(made, config(**tables))
+    assert data["previews"] == {"times": 5, "pictures": 6}
+    assert (data["saves"]["precision"], data["saves"]["own_precisions"]) == ("fp16", {"vae": "float"})
+    text = drawn(made, **tables)
+    assert "6 pictures, drawn 5 times" in text
+    assert "4 models, fp16, vae float, into" in text
 
 
 def test_json_tells_every_problem_with_its_code(all_wrong, config):
