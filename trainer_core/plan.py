@@ -19,7 +19,7 @@ from trainer_core.data.scan import raise_for_faults, scan_dataset
 from trainer_core.disk import DiskNeed, disk_need
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.fingerprint import fingerprint
-from trainer_core.models.lora.inspect import check_init_from
+from trainer_core.models.lora.inspect import check_lora_file
 from trainer_core.models.preflight import check_model
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.on_disk import exists, is_folder
@@ -162,7 +162,7 @@ def _drawing(config: Config, model: ModelInfo | None, runs_dir: Path) -> Drawing
 def _check_lora(config: Config, model: ModelInfo | None) -> list[UserError]:
     if config.method.train != "lora" or config.network.init_from is None:
         return []
-    return check_init_from(Path(config.network.init_from), model, text_encoder=config.text_encoder.train)
+    return check_lora_file(Path(config.network.init_from), model, text_encoder=config.text_encoder.train)
 
 
 def _collect(errors: list[UserError], action: Callable[[], Result]) -> Result | None:

@@ -16,6 +16,7 @@ from dbtui.cli.caption import caption
 from dbtui.cli.convert import convert
 from dbtui.cli.demo import demo
 from dbtui.cli.doctor import doctor
+from dbtui.cli.merge import merge
 from dbtui.cli.plan import plan
 from dbtui.cli.preset import app as preset_app
 from dbtui.cli.run import run as run_command
@@ -107,3 +108,4 @@ app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.command("token")(token)
 app.command("convert")(convert)
+app.command("merge")(merge)

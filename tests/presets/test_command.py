@@ -19,7 +19,7 @@ def test_list(capsys):
     assert run(["preset", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split("\t")[:3] == ["sd15-8gb", "8 GB", "unverified"]
-    assert len(lines) == 8
+    assert len(lines) == 12
 
 
 def test_list_as_json_with_one_that_is_broken(capsys, own_presets):

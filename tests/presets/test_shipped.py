@@ -21,14 +21,17 @@ def config_of(name):
 
 
 def test_both_families_at_every_size():
-    assert set(SHIPPED) == {f"{family}-{size}gb" for family in ("sd15", "sd21") for size in (8, 12, 16, 24)}
+    whole = {f"{family}-{size}gb" for family in ("sd15", "sd21") for size in (8, 12, 16, 24)}
+    loras = {f"{family}-lora-{size}gb" for family in ("sd15", "sd21") for size in (8, 12)}
+    assert set(SHIPPED) == whole | loras
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 class TestEach:
     def test_it_is_what_its_name_says(self, name):
         config = config_of(name)
-        family, size = re.fullmatch(r"(sd\d+)-(\d+)gb", name).groups()
+        family, kind, size = re.fullmatch(r"(sd\d+)-(lora-)?(\d+)gb", name).groups()
+        assert config.method.train == ("lora" if kind else "full")
         assert config.preset.name == name
         assert config.model.family == {"sd15": "sd1", "sd21": "sd2"}[family]
         assert config.preset.min_vram_gb == float(size)
@@ -45,7 +48,7 @@ class TestEach:
 
     def test_it_has_the_guides_values(self, name):
         config = config_of(name)
-        assert config.optimizer.learning_rate == 1e-6
+        assert config.optimizer.learning_rate == (1e-4 if config.method.train == "lora" else 1e-6)
         assert config.optimizer.type == "adamw8bit"
         assert config.dataset.cache_latents != "off"
         assert (config.train.max_steps, config.train.batch_size) in {(1600, 1), (400, 4)}

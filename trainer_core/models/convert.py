@@ -13,6 +13,7 @@ from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.disk import why_not_writable
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.layout import target_path, yaml_path
+from trainer_core.models.lora.inspect import check_lora_file
 from trainer_core.models.preflight import check_model
 from trainer_core.on_disk import exists, is_file, is_folder, is_utf8, why_closed
 from trainer_core.text import safe_text
@@ -67,6 +68,8 @@ def convert(
     ema: bool = False,
     scheduler: str | None = None,
     vae: str | None = None,
+    lora: Path | None = None,
+    lora_scale: float = 1.0,
     family: str = "auto",
     prediction: str = "auto",
     force: bool = False,
@@ -74,20 +77,26 @@ def convert(
 ) -> Converted:
     """Write the model `source` to `target`: a `.safetensors` or `.ckpt` file, or else a Diffusers folder.
 
-    The suffix is written in small letters. `own_precisions` gives components a type of their own. What is there
-    already is replaced only with `force`.
+    The suffix is written in small letters. `own_precisions` gives components a type of their own. A `lora` file is
+    added to the weights, times `lora_scale`. What is there already is replaced only with `force`.
     Raises a UserError: exit code 2 for what cannot be asked for, 4 for the source, 6 for the target.
     """
     form = form_of_target(target)
     settings = _settings(source, vae, family, prediction)
     _check_request(target, form, scheduler, force=force)
-    _, errors = check_model(settings)  # what needs no torch is said at once
+    info, errors = check_model(settings)  # what needs no torch is said at once
+    if lora is not None:
+        errors += check_lora_file(lora, info)
     if errors:
         raise UserError([problem for error in errors for problem in error.problems], errors[0].code)
     from trainer_core.models.load import load_model
+    from trainer_core.models.lora.merge import merge_lora
     from trainer_core.models.save import save_model
 
     model = load_model(settings, progress=progress, ema=ema)
+    if lora is not None:
+        progress("adding the LoRA")
+        merge_lora(model, lora, lora_scale)
     if scheduler is not None:
         model.scheduler_config = scheduler_config(model.scheduler_config, scheduler)
     _check_yaml(model, target, form, force=force)

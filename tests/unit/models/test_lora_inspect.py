@@ -8,7 +8,7 @@ from trainer_core.config.schema import Config, Network
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.lora.build import loaded_adapters, modules_of, new_adapters
 from trainer_core.models.lora.file import save_lora
-from trainer_core.models.lora.inspect import check_init_from, read_lora_header
+from trainer_core.models.lora.inspect import check_lora_file, read_lora_header
 from trainer_core.models.lora.shapes import shapes_of
 from trainer_core.models.lora.sizes import lora_numbers
 from trainer_core.models.save import save_model
@@ -71,12 +71,12 @@ def test_the_size_is_known_before_it_is_made(key, lora, infos):
 
 
 def test_a_whole_one_for_the_model_has_no_problem(lora, infos):
-    assert check_init_from(lora(), infos["sd1", "safetensors"], text_encoder=True) == []
-    assert check_init_from(lora("sd2"), infos["sd2", "ckpt"], text_encoder=True) == []
+    assert check_lora_file(lora(), infos["sd1", "safetensors"], text_encoder=True) == []
+    assert check_lora_file(lora("sd2"), infos["sd2", "ckpt"], text_encoder=True) == []
 
 
 def problem_of(path, info, text_encoder=True):
-    (error,) = check_init_from(path, info, text_encoder=text_encoder)
+    (error,) = check_lora_file(path, info, text_encoder=text_encoder)
     assert error.code is ExitCode.MODEL
     (problem,) = error.problems
     assert path.name in problem
@@ -94,7 +94,7 @@ def test_the_text_encoder_must_be_trained_as_the_file_has_it(lora, infos):
     info = infos["sd1", "safetensors"]
     assert "set text_encoder.train = false" in problem_of(lora(text_encoder=False), info)
     assert "set text_encoder.train = true" in problem_of(lora(), info, text_encoder=False)
-    assert check_init_from(lora(text_encoder=False), info, text_encoder=False) == []
+    assert check_lora_file(lora(text_encoder=False), info, text_encoder=False) == []
 
 
 def test_one_for_another_kind_of_model_is_refused(lora, infos, tmp_path):
@@ -122,7 +122,7 @@ def test_1x1_convolutions_may_be_written_as_matrices(tiny, lora, infos, tmp_path
             tensors[name] = tensors[name].flatten(1)
 
     path = changed(lora(), tmp_path, flatten)
-    assert check_init_from(path, infos["sd1", "safetensors"], text_encoder=True) == []
+    assert check_lora_file(path, infos["sd1", "safetensors"], text_encoder=True) == []
     loaded, original = (loaded_adapters(tiny["sd1"], file, text_encoder=True) for file in (path, lora()))
     pairs = zip(loaded.adapters, original.adapters, strict=True)
     assert all(a.down.equal(b.down) and a.up.equal(b.up) and a.alpha == b.alpha == expected(a) for a, b in pairs)

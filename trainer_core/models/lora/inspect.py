@@ -89,15 +89,18 @@ def read_lora_header(path: Path) -> LoraInfo:
     return LoraInfo(path, {key: _pair(header, key) for key in keys}, header.metadata)
 
 
-def check_init_from(path: Path, model: ModelInfo | None, *, text_encoder: bool) -> list[UserError]:
-    """Return what keeps the LoRA file `path` from being gone on with for `model`, as far as headers tell."""
+def check_lora_file(path: Path, model: ModelInfo | None, *, text_encoder: bool | None = None) -> list[UserError]:
+    """Return what keeps the LoRA file `path` from being used with `model`, as far as headers tell.
+
+    `text_encoder`: see `why_unfit`.
+    """
     try:
         info = read_lora_header(path)
     except UserError as error:
         return [error]
     shapes = shapes_of(model) if model else None
     problem = _text_encoder_problem(info, text_encoder) or (why_unfit(info, shapes) if shapes else None)
-    return [UserError(f"network.init_from: {safe_text(path)}: {problem}", ExitCode.MODEL)] if problem else []
+    return [_error(path, problem)] if problem else []
 
 
 def why_unfit(info: LoraInfo, shapes: Shapes, *, text_encoder: bool | None = None) -> str | None:
