@@ -161,10 +161,10 @@ def text_model(text_encoder: "Module") -> Any:
 
 def joined_parts(parts: "Tensor") -> "Tensor":
     """Return [B, 1 + 75 n + 1, D] from the hidden states [B, n, 77, D] of n parts."""
-    import torch
-
     bodies = parts[:, :, 1:-1].flatten(1, 2)
-    return torch.cat([parts[:, 0, :1], bodies, parts[:, -1, -1:]], dim=1)
+    joined = parts.new_empty(len(parts), bodies.shape[1] + 2, parts.shape[-1])  # this module imports no torch
+    joined[:, 0], joined[:, 1:-1], joined[:, -1] = parts[:, 0, 0], bodies, parts[:, -1, -1]
+    return joined
 
 
 def family_named(name: str) -> Family:

@@ -68,12 +68,14 @@ def test_unfilled_texts_are_filled_to_the_longest_of_them():
 
 
 def test_parts_are_joined_by_their_bodies():
-    parts = torch.arange(2 * 3 * 77.0).reshape(2, 3, 77, 1)
+    parts = torch.arange(2 * 3 * 77.0).reshape(2, 3, 77, 1).requires_grad_()
     joined = joined_parts(parts)[..., 0]
     assert joined.shape == (2, 227)
     for row, numbers in zip(joined, parts[..., 0], strict=True):
         expected = [numbers[0, 0], *numbers[0, 1:76], *numbers[1, 1:76], *numbers[2, 1:76], numbers[2, 76]]
         assert row.tolist() == expected
+    joined.sum().backward()
+    assert parts.grad[..., 0].sum(dim=2).tolist() == [[76, 75, 76]] * 2
 
 
 def test_another_tokenizer_is_read_from_its_folder_or_the_models(other_tokenizer):
