@@ -37,10 +37,8 @@ def read_tokenizer(folder: Path) -> ClipTokenizer:
     if closed := why_closed(where):
         raise _error(where, closed)
     if missing := [name for name in TOKENIZER_FILES if not is_file(where / name)]:
-        raise _error(
-            where,
-            f"{' and '.join(missing)} of a CLIP tokenizer (model.tokenizer) not found here; name the folder that has both",
-        )
+        names = " and ".join(missing)
+        raise _error(where, f"no {names} here, and model.tokenizer needs both; name the folder that has them")
     return ClipTokenizer(
         Vocabulary(_read_ids(where / TOKENIZER_FILES[0]), _read_merges(where / TOKENIZER_FILES[1]))
     )

@@ -112,8 +112,8 @@ def test_a_damaged_tokenizer_is_one_message_that_names_the_file(damage, other_to
     named, words = (
         other_tokenizer,
         {
-            "merges.txt": "merges.txt of a CLIP tokenizer",
-            "vocab.json": "vocab.json of a CLIP tokenizer",
+            "merges.txt": "no merges.txt here",
+            "vocab.json": "no vocab.json here",
             "all": "there is no such file or folder",
             "json": "vocab.json: is not JSON",
             "holes": "does not number its tokens",
