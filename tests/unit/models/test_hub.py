@@ -8,10 +8,11 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from trainer_core.models.hub import choose_model_files, choose_vae_files, without_token
+from trainer_core.models.hub import choose_captioner_files, choose_model_files, choose_vae_files, without_token
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CHUNK = 2**16
@@ -317,3 +318,33 @@ def test_a_tokenizer_alone_is_fetched_and_later_not(hub, fetch):
     assert "refused 4 owner/other: this repository holds no CLIP tokenizer" in fetch(
         "owner/other", script=FETCH_TOKENIZER
     )
+
+
+def test_a_captioner_is_fetched_without_what_it_does_not_need(hub, fetch):
+    script = FETCH.replace("fetch_model", "fetch_captioner").replace("sys.argv[1], None,", "sys.argv[1],")
+    hub.state["files"] = {
+        "model.onnx": b"onnx",
+        "selected_tags.csv": b"name",
+        "model.safetensors": b"never asked for",
+    }
+    said = fetch.start(script=script).communicate(timeout=120)[0]
+    assert "fetched" in said
+    folder = Path(said.split()[-1])
+    assert sorted(path.name for path in folder.iterdir()) == ["model.onnx", "selected_tags.csv"]
+    hub.state["files"] = {"README.md": b"x"}
+    assert (
+        "holds no BLIP and no WD tagger" in fetch.start("owner/other", script=script).communicate(timeout=120)[0]
+    )
+
+
+def test_the_choice_of_a_captioner():
+    blip = ["config.json", "preprocessor_config.json", "tokenizer.json", "pytorch_model.bin", "model.safetensors"]
+    assert choose_captioner_files([*blip, "tf_model.h5", "README.md"]) == [
+        "config.json",
+        "preprocessor_config.json",
+        "tokenizer.json",
+        "model.safetensors",
+    ]
+    assert "pytorch_model.bin" in choose_captioner_files(blip[:-1])
+    assert choose_captioner_files(["model.onnx"]) == []
+    assert choose_captioner_files(["config.json", "model.safetensors"]) == []
