@@ -14,8 +14,10 @@ from typing import Any
 MARK = "dbtui-probe:"
 LIBRARIES = {
     "diffusers": ("UNet2DConditionModel", "AutoencoderKL", "StableDiffusionPipeline"),
-    "transformers": ("CLIPTextModel",),
+    "transformers": ("CLIPTextModel", "Adafactor"),
     "accelerate": ("PartialState",),
+    "prodigyopt": ("Prodigy",),
+    "schedulefree": ("AdamWScheduleFree",),
 }
 """What of each library the trainer uses."""
 

@@ -24,6 +24,8 @@ _LIBRARIES = (
     "transformers",
     "accelerate",
     "bitsandbytes",
+    "prodigyopt",
+    "schedulefree",
     "xformers",
     "safetensors",
     "tokenizers",
