@@ -52,7 +52,12 @@ def scan() -> Callable[..., Scan]:
     """Scan a training folder, a class folder and concepts at 64 x 64."""
 
     def run(
-        train: Path | None = None, reg: Path | None = None, concepts=(), deep: bool = False, **settings
+        train: Path | None = None,
+        reg: Path | None = None,
+        concepts=(),
+        deep: bool = False,
+        method="dreambooth",
+        **settings,
     ) -> Scan:
         dataset = Dataset(
             train_dir=None if train is None else str(train),
@@ -60,7 +65,8 @@ def scan() -> Callable[..., Scan]:
             resolution=(64, 64),
             **settings,
         )
-        return scan_dataset(dataset, [Concept(**concept) for concept in concepts], deep=deep, workers=2)
+        named = [Concept(**concept) for concept in concepts]
+        return scan_dataset(dataset, named, method=method, deep=deep, workers=2)
 
     return run
 
