@@ -9,6 +9,7 @@ from trainer_core.data.listing import counted
 from trainer_core.models.family import family_named
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.models.text_form import PART, TextForm
+from trainer_core.models.tokenizer_files import tokenizer_at_hand
 from trainer_core.text import safe_text
 
 _MOST = 225
@@ -23,7 +24,8 @@ def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) ->
     """Yield what has no effect in this plan, or less than it seems."""
     yield from _on_prior(config, items)
     yield from _on_prodigy(config)
-    yield from _on_captions(CaptionSteps(config.dataset, items, 1), items, config.text_encoder.max_token_length)
+    form = TextForm(tokenizer_at_hand(config.model.tokenizer), config.text_encoder.max_token_length // PART)
+    yield from _on_captions(CaptionSteps(config.dataset, items, 1), items, form)
     yield from _on_caption_settings(config, items)
     if model:
         yield from _on_resolution(model, config.dataset.resolution)
@@ -43,10 +45,10 @@ def _on_prodigy(config: Config) -> Iterator[str]:
         )
 
 
-def _on_captions(steps: CaptionSteps, items: tuple[Item, ...], most: int) -> Iterator[str]:
+def _on_captions(steps: CaptionSteps, items: tuple[Item, ...], form: TextForm) -> Iterator[str]:
     texts = [steps.longest(index) for index in range(len(items))]
     different = list(dict.fromkeys(texts))
-    form = TextForm(parts=most // PART)
+    most = form.parts * PART
     too_long = {caption for caption, cut in zip(different, form.too_long(different), strict=True) if cut}
     cut = dict.fromkeys(item.picture.path for item, text in zip(items, texts, strict=True) if text in too_long)
     if cut:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from trainer_core.errors import ExitCode, UserError
@@ -27,6 +28,14 @@ def find_tokenizer(named: str | None, progress: Callable[[str], None]) -> ClipTo
     return read_tokenizer(from_home(named))
 
 
+def tokenizer_at_hand(named: str | None) -> ClipTokenizer:
+    """Return the tokenizer that `model.tokenizer` names if it lies here and is sound, else CLIP's own."""
+    if named is not None and not is_hub_id(named):
+        with suppress(UserError):
+            return read_tokenizer(from_home(named))
+    return clip_tokenizer()
+
+
 def read_tokenizer(folder: Path) -> ClipTokenizer:
     """Return the tokenizer in `folder`, or in the folder tokenizer/ of the Diffusers model `folder`."""
     if not is_folder(folder):
@@ -39,9 +48,14 @@ def read_tokenizer(folder: Path) -> ClipTokenizer:
     if missing := [name for name in TOKENIZER_FILES if not is_file(where / name)]:
         names = " and ".join(missing)
         raise _error(where, f"no {names} here, and model.tokenizer needs both; name the folder that has them")
-    return ClipTokenizer(
-        Vocabulary(_read_ids(where / TOKENIZER_FILES[0]), _read_merges(where / TOKENIZER_FILES[1]))
-    )
+    words = Vocabulary(_read_ids(where / TOKENIZER_FILES[0]), _read_merges(where / TOKENIZER_FILES[1]))
+    tokenizer = ClipTokenizer(words)
+    try:
+        tokenizer.split([""])
+    except Exception as error:  # the library has no error of its own
+        problem = f"its files do not belong together ({safe_text(error)}); download the tokenizer again"
+        raise _error(where, problem) from error
+    return tokenizer
 
 
 def check_vocabulary(tokenizer: ClipTokenizer, rows: int, named: str) -> None:
@@ -59,7 +73,9 @@ def _read_ids(file: Path) -> dict[str, int]:
         ids = json.loads(_text(file))
     except (ValueError, RecursionError) as error:
         raise _error(file, f"is not JSON ({safe_text(error)}); download the tokenizer again") from error
-    if not isinstance(ids, dict) or sorted(map(str, ids.values())) != sorted(map(str, range(len(ids)))):
+    if not isinstance(ids, dict) or {number for number in ids.values() if type(number) is int} != set(
+        range(len(ids))
+    ):
         raise _error(file, "does not number its tokens from 0 on; download the tokenizer again")
     if missing := [token for token in (BOS_TOKEN, EOS_TOKEN) if token not in ids]:
         raise _error(file, f"lacks {' and '.join(missing)}: this is not the tokenizer of a CLIP text encoder")

@@ -107,7 +107,9 @@ def test_a_tokenizer_that_does_not_fit_is_refused_before_and_at_the_load(other_t
     assert problems(base=base, tokenizer=base) == []
 
 
-@pytest.mark.parametrize("damage", ["merges.txt", "vocab.json", "all", "json", "holes", "marks", "lines", "file"])
+@pytest.mark.parametrize(
+    "damage", ["merges.txt", "vocab.json", "all", "json", "holes", "marks", "lines", "strange", "file"]
+)
 def test_a_damaged_tokenizer_is_one_message_that_names_the_file(damage, other_tokenizer):
     named, words = (
         other_tokenizer,
@@ -119,6 +121,7 @@ def test_a_damaged_tokenizer_is_one_message_that_names_the_file(damage, other_to
             "holes": "does not number its tokens",
             "marks": r"lacks <\|startoftext\|>",
             "lines": "merges.txt: does not hold two parts",
+            "strange": "its files do not belong together",
             "file": "a tokenizer is a folder",
         }[damage],
     )
@@ -135,6 +138,8 @@ def test_a_damaged_tokenizer_is_one_message_that_names_the_file(damage, other_to
             (other_tokenizer / "vocab.json").write_text('{"a": 0}')
         case "lines":
             (other_tokenizer / "merges.txt").write_text("o\n")
+        case "strange":
+            (other_tokenizer / "merges.txt").write_text("o q</w>\n")
         case "file":
             named = other_tokenizer / "vocab.json"
     (error,) = problems(tokenizer=str(named))
