@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from trainer_core.config.schema import Config, Save
+from trainer_core.config.schema import Config, Method, Save
 from trainer_core.data.balance import ClassBalance
 from trainer_core.data.caption_examples import TextExample, text_examples
 from trainer_core.data.dataset import ClassPictures, PictureFolder
@@ -66,7 +66,7 @@ def _rows(plan: Plan, config: Config) -> Iterator[tuple[str, RenderableType]]:
         sizes = [Text(f"{width} x {height}: {count}") for (width, height), count in plan.buckets.items()]
         yield ("buckets" if config.dataset.bucket.enable else "size"), Columns(sizes, padding=(0, 3))
         yield "steps", Text(plan.formula)
-    yield "saves", _saves(plan.saves, config.save)
+    yield "saves", _saves(plan.saves, config.save, config.method)
     if plan.saves.draws:
         each = counted(plan.saves.pictures, "picture")
         yield "previews", Text(f"{each}, drawn {counted(plan.saves.draws, 'time')}")
@@ -147,12 +147,12 @@ def _matching(balance: ClassBalance) -> Text:
     return Text(text, "yellow")
 
 
-def _saves(saves: Saves, save: Save) -> Text:
+def _saves(saves: Saves, save: Save, method: Method) -> Text:
     names = [*saves.first, *(["..."] if saves.on_the_way > len(saves.first) else []), saves.final]
     where = safe_text(save.output_dir) if save.output_dir else "the run's output folder"
-    types = [save.precision] if save.precision else []
+    types: list[str] = [save.precision] if save.precision else []
     types += [f"{part.replace('_', ' ')} {precision}" for part, precision in own_precisions(save).items()]
-    how_many = counted(saves.on_the_way + 1, "model")
+    how_many = counted(saves.on_the_way + 1, "LoRA file" if method.train == "lora" else "model")
     kept = f", {saves.at_once} at a time" if saves.at_once <= saves.on_the_way else ""
     kind = f", {', '.join(types)}" if types else ""
     return Text(f"{how_many}{kept}{kind}, into {where}\n{safe_text(', '.join(names), 1000)}")

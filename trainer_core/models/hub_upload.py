@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer_core.data.listing import counted
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.hub import without_token
 from trainer_core.models.quiet import quiet_imports
@@ -70,7 +71,7 @@ def upload_model(
         operations = [CommitOperationAdd(name, str(file)) for name, file in files.items()]
         if not api.file_exists(repo_id, CARD):
             operations.append(CommitOperationAdd(CARD, card.encode()))
-        progress(f"uploading {len(files)} files to {repo_id}")
+        progress(f"uploading {counted(len(files), 'file')} to {repo_id}")
         commit = api.create_commit(repo_id, operations, commit_message=f"Upload {paths[0].name} with dbtui")
         progress("asking the Hub what has arrived")
         found = api.get_paths_info(repo_id, list(files), revision=commit.oid)

@@ -25,6 +25,8 @@ OTHER_INPUTS = {
     5: "a depth-to-image model",
 }
 MAX_JSON_BYTES = 2**20
+SCALING_FACTOR = 0.18215
+"""What latents of SD 1.x and 2.x are multiplied by (Rombach et al. 2022, CompVis' `scale_factor`)."""
 
 # What else goes under the name of a model, told by names of tensors (prefix, or anywhere in the name).
 OTHER_KINDS = (
@@ -127,6 +129,23 @@ def read_folder(path: Path) -> DiffusersFolder:
         configs["scheduler"] = read_json(scheduler)
     configs["index"] = index
     return DiffusersFolder(path, _folder_family(path, configs["unet"]), configs, weights)
+
+
+def check_vae_scale(folder: Path) -> None:
+    """Raise a UserError if the config.json in a VAE's folder asks for another scale than training uses."""
+    config = folder / "config.json"
+    if is_file(config) and (problem := _other_scale(read_json(config))):
+        raise _error(config, problem)
+
+
+def _other_scale(vae: dict[str, Any]) -> str | None:
+    scale = vae.get("scaling_factor", SCALING_FACTOR)
+    if isinstance(scale, int | float) and abs(scale - SCALING_FACTOR) < 1e-6:
+        return None
+    return (
+        f"the VAE's scaling_factor is {safe_text(scale, limit=40)}, which no single file can hold and no SD 1.x or"
+        f" 2.x was trained with; use a VAE with {SCALING_FACTOR}"
+    )
 
 
 def target_path(target_stem: Path, form: str) -> Path:

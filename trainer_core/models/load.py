@@ -13,7 +13,7 @@ from trainer_core.models.configs import read_configs
 from trainer_core.models.family import COMPONENTS, VAE_PREFIX, Component, Family, family_named
 from trainer_core.models.header import read_header
 from trainer_core.models.keymap_clip import TOKEN_EMBEDDING
-from trainer_core.models.layout import read_folder
+from trainer_core.models.layout import check_vae_scale, read_folder
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.slots import folder_source, single_file_source
 from trainer_core.models.sniff import ModelInfo, overrule, sniff, sniff_safetensors
@@ -26,7 +26,7 @@ Progress = Callable[[str], None]
 # What a Diffusers folder may decide beyond what the shapes say.
 FREE_SETTINGS: dict[Component, set[str]] = {
     "unet": {"attention_head_dim", "upcast_attention", "sample_size", "norm_num_groups", "norm_eps"},
-    "vae": {"scaling_factor", "sample_size", "norm_num_groups", "force_upcast"},
+    "vae": {"sample_size", "norm_num_groups", "force_upcast"},
     "text_encoder": {"hidden_act", "num_attention_heads", "layer_norm_eps", "eos_token_id", "projection_dim"},
 }
 
@@ -102,12 +102,14 @@ def _from_folder(info: ModelInfo, progress: Progress, stack: ExitStack, *, ema: 
 
 
 def _put_vae(recipe: Recipe, vae: str | None, progress: Progress, stack: ExitStack) -> None:
-    """Put another VAE in the place of the source's, where the person named one."""
+    """Put another VAE in the place of the source's, where the person named one; refuse other scales."""
     if vae is not None:
         source = recipe.source
         source.vae = find_vae(vae, progress, stack)
         source.kept = {name: slot for name, slot in source.kept.items() if not name.startswith(VAE_PREFIX)}
         recipe.vae_base = vae
+    elif recipe.info.format == "diffusers":
+        check_vae_scale(path_of(recipe.info) / "vae")
     if not recipe.source.vae:
         raise UserError(
             f"{safe_text(recipe.info.base)}: it holds no VAE; name one with model.vae, or use the full model file",

@@ -7,7 +7,7 @@ from pathlib import Path
 from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.header import read_header
-from trainer_core.models.layout import SINGLE_FILE_PREFIXES, component_files
+from trainer_core.models.layout import SINGLE_FILE_PREFIXES, check_vae_scale, component_files
 from trainer_core.models.pickles import check_torch
 from trainer_core.models.preflight_text import text_problems
 from trainer_core.models.sniff import ModelInfo, is_hub_id, sniff
@@ -49,6 +49,8 @@ def _check_vae(settings: ModelSettings, info: ModelInfo | None) -> None:
         if info and info.format == "safetensors" and "vae" not in info.dtypes:
             text = "it holds no VAE; name one (model.vae; --vae of dbtui convert), or use the full model file"
             raise UserError(f"{safe_text(info.base)}: {text}", ExitCode.MODEL)
+        if info and info.format == "diffusers" and info.path is not None:
+            check_vae_scale(info.path / "vae")
         return
     path = from_home(settings.vae)
     if is_folder(path):
@@ -57,6 +59,7 @@ def _check_vae(settings: ModelSettings, info: ModelInfo | None) -> None:
         files = component_files(path / "vae", "vae") or component_files(path, "vae")
         if not files:
             raise _vae_error(path, "this folder holds no VAE (no vae/diffusion_pytorch_model.safetensors)")
+        check_vae_scale(files[0].parent)
     elif is_file(path):
         files = [path]
     elif is_hub_id(settings.vae):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.ckpt import as_safetensors
-from trainer_core.models.layout import component_files
+from trainer_core.models.layout import check_vae_scale, component_files
 from trainer_core.models.slots import Slots, vae_source
 from trainer_core.models.sniff import is_hub_id
 from trainer_core.on_disk import from_home, is_file, is_folder, why_not_there
@@ -24,6 +24,7 @@ def find_vae(vae: str, progress: Callable[[str], None], stack: ExitStack) -> Slo
         files = component_files(path / "vae", "vae") or component_files(path, "vae")
         if not files:
             raise _error(path, "this folder holds no VAE (no vae/diffusion_pytorch_model.safetensors)")
+        check_vae_scale(files[0].parent)
     elif is_file(path):
         files = [path]
     else:

@@ -5,7 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.preflight import check_model
 from trainer_core.models.save import save_model
 from trainer_core.models.tiny import build_tiny
 
@@ -242,3 +244,19 @@ def test_no_model_at_all():
 
     with pytest.raises(UserError, match=r"model\.base is missing"):
         load_model(Model())
+
+
+def test_a_vae_of_another_scale_is_refused_unless_it_is_replaced(load, saved, same_weights, tmp_path):
+    folder = tmp_path / "folder"
+    shutil.copytree(saved("sd1", "diffusers"), folder)
+    config = folder / "vae" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "scaling_factor": 0.13025}))
+    words = f"{config}: the VAE's scaling_factor is 0.13025"
+    assert words in refusal(load, folder)
+    assert words in refusal(load, saved("sd1"), vae=str(folder))
+    for settings in ({"base": str(folder)}, {"base": str(saved("sd1")), "vae": str(folder / "vae")}):
+        _, errors = check_model(ModelSettings.model_validate(settings))
+        assert any(words in str(error) for error in errors)
+    model = load(folder, vae=str(saved("sd1")))
+    assert model.vae.config.scaling_factor == 0.18215
+    assert same_weights(model, load(saved("sd1")))
