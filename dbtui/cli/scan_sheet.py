@@ -1,5 +1,6 @@
-"""One contact sheet: pictures in a grid with their facts and texts."""
+"""One contact sheet: pictures in a grid, and under each its size, its file and its text."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,8 +19,8 @@ COLUMNS, ROWS = 5, 4
 _GAP = 20
 _LINE = 19
 _TEXT_LINES = 4
-_HEAD = 48
-_CELL = PICTURE + _GAP, PICTURE + (2 + _TEXT_LINES) * _LINE + _GAP
+_HEAD = 56
+_REPLACED = {"\u2013": "-", "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 _BACK, _FRAME, _WORDS, _FAINT, _FACTS = (
     (30, 31, 36),
     (70, 72, 80),
@@ -41,50 +42,92 @@ class Shown:
 
 def draw_sheet(pictures: Sequence[tuple[Shown, Image.Image | str]], number: int, count: int) -> Image.Image:
     """Draw one sheet; instead of a picture that cannot be read there is the reason."""
-    rows = -(-len(pictures) // COLUMNS)
-    columns = COLUMNS if count > 1 else min(COLUMNS, max(3, len(pictures)))
-    sheet = Image.new("RGB", (columns * _CELL[0] + _GAP, _HEAD + rows * _CELL[1] + _GAP), _BACK)
-    draw = ImageDraw.Draw(sheet)
+    cells = [_Cell(picture, _words(shown)) for shown, picture in pictures]
+    rows = [cells[start : start + COLUMNS] for start in range(0, len(cells), COLUMNS)]
+    height = _HEAD + sum(_row_height(row) for row in rows)
+    columns = min(COLUMNS, max(3, len(cells)))
+    sheet = Image.new("RGB", (columns * (PICTURE + _GAP) + _GAP, height), _BACK)
     head = f"as the trainer sees them, each picture in its first step   (sheet {number} of {count})"
-    draw.text((_GAP, _GAP), head, _WORDS, _font(17))
-    for place, (shown, picture) in enumerate(pictures):
-        left, top = _GAP + place % columns * _CELL[0], _HEAD + _GAP // 2 + place // columns * _CELL[1]
-        _draw_cell(sheet, draw, (left, top), shown, picture)
+    ImageDraw.Draw(sheet).text((_GAP, _GAP), head, _WORDS, _font(17))
+    top = _HEAD
+    for row in rows:
+        ground = top + max(cell.height for cell in row)
+        for place, cell in enumerate(row):
+            _draw_cell(sheet, cell, _GAP + place * (PICTURE + _GAP), ground)
+        top += _row_height(row)
     return sheet
 
 
-def _draw_cell(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, at: tuple[int, int], shown: Shown, picture: Image.Image | str
-) -> None:
-    left, top = at
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A picture (or why there is none) and the lines under it, each with colour and size."""
+
+    picture: Image.Image | str
+    lines: list[tuple[str, tuple[int, int, int], int]]
+
+    @property
+    def height(self) -> int:
+        return PICTURE // 2 if isinstance(self.picture, str) else self.picture.height
+
+
+def _row_height(row: Sequence[_Cell]) -> int:
+    return max(cell.height for cell in row) + max(len(cell.lines) for cell in row) * _LINE + _GAP + _GAP // 2
+
+
+def _words(shown: Shown) -> list[tuple[str, tuple[int, int, int], int]]:
+    width, height = shown.fit.bucket
+    facts = [f"{width} x {height}", *(["class"] if shown.item.is_class else [])]
+    facts += ["mirrored"] if shown.variation.flip else []
+    lines = [("   ".join(facts), _FACTS, 14)]
+    if varied := "   ".join(_varied(shown.variation)):
+        lines.append((_cut(varied, PICTURE, 14), _FACTS, 14))
+    lines.append((_cut(_legible(safe_text(shown.item.picture.path.name)), PICTURE, 14), _FAINT, 14))
+    if not shown.text:
+        return [*lines, ("(no text in this step)", _FAINT, 15)]
+    return lines + [
+        (line, _WORDS, 15) for line in _wrapped(_legible(safe_text(shown.text)), PICTURE, _TEXT_LINES, 15)
+    ]
+
+
+def _draw_cell(sheet: Image.Image, cell: _Cell, left: int, ground: int) -> None:
+    """Draw a cell whose picture stands on the line `ground`."""
+    draw, picture = ImageDraw.Draw(sheet), cell.picture
     if isinstance(picture, str):
-        draw.rectangle((left, top, left + PICTURE, top + PICTURE), outline=_FRAME)
-        for row, line in enumerate(_wrapped(picture, PICTURE - 20, 10, 14)):
-            draw.text((left + 10, top + 10 + row * _LINE), line, _FACTS, _font(14))
+        draw.rectangle((left, ground - cell.height, left + PICTURE - 1, ground - 1), outline=_FRAME)
+        for row, line in enumerate(_wrapped(_legible(safe_text(picture)), PICTURE - 20, 6, 14)):
+            draw.text((left + 10, ground - cell.height + 10 + row * _LINE), line, _FACTS, _font(14))
     else:
-        x, y = left + (PICTURE - picture.width) // 2, top + (PICTURE - picture.height)
+        x, y = left + (PICTURE - picture.width) // 2, ground - picture.height
         draw.rectangle((x - 1, y - 1, x + picture.width, y + picture.height), outline=_FRAME)
         sheet.paste(picture, (x, y))
-    top += PICTURE + 6
-    width, height = shown.fit.bucket
-    facts = [f"{width} x {height}", *(["class"] if shown.item.is_class else []), *_varied(shown.variation)]
-    draw.text((left, top), _cut("  ".join(facts), PICTURE, 14), _FACTS, _font(14))
-    path = shown.item.picture.path
-    draw.text((left, top + _LINE), _cut(safe_text(path.name), PICTURE, 14), _FAINT, _font(14))
-    text = safe_text(shown.text) if shown.text else "(no text in this step)"
-    for row, line in enumerate(_wrapped(text, PICTURE, _TEXT_LINES, 15)):
-        draw.text((left, top + (2 + row) * _LINE), line, _WORDS if shown.text else _FAINT, _font(15))
+    for row, (line, colour, size) in enumerate(cell.lines):
+        draw.text((left, ground + 6 + row * _LINE), line, colour, _font(size))
 
 
 def _varied(variation: Variation) -> Iterator[str]:
-    if variation.flip:
-        yield "mirrored"
     if variation.angle:
         yield f"turned {variation.angle:+.1f}°"
     if variation.hue or variation.saturation != 1 or variation.gamma != 1:
         yield f"hue {variation.hue:+.0f}°"
     if variation.brightness != 1:
         yield f"light {variation.brightness:.0%}"
+
+
+def _legible(text: str) -> str:
+    """Replace letters that the font lacks by their base letters, where they have one."""
+    return "".join(map(_with_glyph, text))
+
+
+@cache
+def _with_glyph(letter: str) -> str:
+    if _has_glyph(letter):
+        return letter
+    base = _REPLACED.get(letter) or unicodedata.normalize("NFKD", letter)[0]
+    return base if _has_glyph(base) else letter
+
+
+def _has_glyph(letter: str) -> bool:
+    return bytes(_font(15).getmask(letter)) != bytes(_font(15).getmask("\uffff"))
 
 
 def _wrapped(text: str, width: int, lines: int, size: int) -> list[str]:
