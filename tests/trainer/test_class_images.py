@@ -110,6 +110,28 @@ def test_a_stop_is_heeded_between_batches_and_progress_is_told(draw, recorder):
     assert (progress[0]["done"], progress[0]["total"]) == (1, 4)
 
 
+def test_the_words_of_a_prompt_are_written_beside_the_picture(model, tmp_path, recorder):
+    path = tmp_path / "frogs/0.png"
+    picture = ClassPicture(
+        path=path, prompt="a frog on a stone", seed=1, words="on a stone", caption=path.with_suffix(".txt")
+    )
+    drawn = ClassPictures(
+        folder=path.parent,
+        class_name="frog",
+        prompt="a frog [filewords]",
+        negative_prompt="",
+        present=0,
+        foreign=0,
+        missing=(picture,),
+    )
+    prior = Prior.model_validate({"num_class_images": 1, **FAST})
+    options = {"clip_skip": None, "autocast": nullcontext(), "should_stop": lambda: False}
+    assert draw_class_pictures([drawn], prior, (64, 64), model, torch.device("cpu"), recorder, **options)
+    assert path.with_suffix(".txt").read_text() == "on a stone\n"
+    with Image.open(path) as image:
+        assert image.info["parameters"].startswith("a frog on a stone\n")
+
+
 def test_too_little_memory_names_the_setting(draw, monkeypatch):
     def fail(*args, **options):
         raise torch.OutOfMemoryError("no room")

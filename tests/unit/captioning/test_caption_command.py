@@ -152,5 +152,6 @@ def test_the_model_is_not_opened_for_nothing(picture_folder, tmp_path):
 def test_sentences_of_blip(blip, picture_folder, capsys):
     folder = picture_folder(a=GREEN, b=RED)
     assert run(["caption", str(folder), "--model", str(blip), "--prefix", "sls frog"]) == 0
+    assert capsys.readouterr().err == "2 captions written\n"
     assert set(texts(folder)) == {"a.txt", "b.txt"}
     assert all(text.startswith("sls frog, ") and len(text) > 12 for text in texts(folder).values())
