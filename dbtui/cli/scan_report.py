@@ -1,6 +1,7 @@
 """A scan as a person reads it and as a program reads it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -11,10 +12,11 @@ from rich.text import Text
 from dbtui.cli.plan_report import texts
 from trainer_core.config.schema import Dataset
 from trainer_core.data.balance import ClassBalance, balance_report, match_class_items
-from trainer_core.data.buckets import assign_bucket, bucket_table
+from trainer_core.data.buckets import assign_bucket, bucket_table, fit_picture
 from trainer_core.data.caption_examples import text_examples
-from trainer_core.data.dataset import Fault, Picture, PictureFolder, Scan
+from trainer_core.data.dataset import Fault, Item, Picture, PictureFolder, Scan
 from trainer_core.data.listing import counted
+from trainer_core.disk import gigabytes, latent_bytes
 from trainer_core.on_disk import from_home
 from trainer_core.text import safe_text
 
@@ -39,7 +41,7 @@ def report(scan: Scan, dataset: Dataset) -> list[RenderableType]:
         parts.append(Group(Text("texts", style="bold"), Padding(texts(examples), (0, 0, 0, 2))))
     parts += [_balance(entry) for entry in balance_report(scan) if entry.train_pictures and entry.class_pictures]
     if any(folder.pictures for folder in scan.train):
-        parts.append(_epoch(scan, dataset))
+        parts.append(Group(_epoch(scan, dataset), *_latents(scan, dataset)))
         if dataset.bucket.enable:
             parts.append(_buckets(scan, dataset))
     problems = (*scan.faults, *scan.bad_images)
@@ -71,6 +73,7 @@ def report_data(scan: Scan, dataset: Dataset) -> dict[str, Any]:
             for each in text_examples(dataset, items, 1, 0)
         ],
         "buckets": [{"size": size, "pictures": count} for size, count in bucket_table(items, dataset).items()],
+        "latents": _latents_data(items, dataset),
         "faults": [{"path": fault.path, "text": fault.text} for fault in scan.faults],
         "bad_images": [{"path": fault.path, "text": fault.text} for fault in scan.bad_images],
         "notes": scan.notes,
@@ -146,6 +149,23 @@ def _epoch(scan: Scan, dataset: Dataset) -> Text:
     width, height = dataset.resolution
     size = "in buckets of the area of" if dataset.bucket.enable else "at"
     return Text(f"an epoch holds {train + matched} items: {parts}, {size} {width} x {height}")
+
+
+def _latents(scan: Scan, dataset: Dataset) -> Iterator[Text]:
+    kept = _latents_data(match_class_items(scan), dataset)
+    if not kept["bytes"]:
+        yield Text("each picture is encoded anew in each step", "dim")
+        return
+    where = {"ram": "in memory", "disk": "on disk"}[dataset.cache_latents]
+    what = "each picture and its mirror image" if dataset.flip_aug else "each picture"
+    yield Text(f"{what} is encoded once and kept {where}: {gigabytes(kept['bytes'])}", "dim")
+
+
+def _latents_data(items: tuple[Item, ...], dataset: Dataset) -> dict[str, Any]:
+    if dataset.cache_latents == "off":
+        return {"kept": "off", "bytes": 0}
+    fits = [fit_picture(item.picture.size, dataset) for item in items]
+    return {"kept": dataset.cache_latents, "bytes": latent_bytes(items, fits, flip=dataset.flip_aug)}
 
 
 def _buckets(scan: Scan, dataset: Dataset) -> Group:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trainer_core.config.schema import Dataset
 from trainer_core.data.buckets import fit_picture
-from trainer_core.data.dataset import Check, CheckKind
+from trainer_core.data.dataset import Check, CheckKind, Picture
 from trainer_core.data.images import Header
 from trainer_core.data.listing import counted
 from trainer_core.errors import UserError
@@ -50,6 +50,19 @@ def check_copies(copies: Mapping[Path, Path], near_copies: Mapping[Path, Path]) 
         *(Check(kind="copy", path=path, like=like) for path, like in copies.items()),
         *(Check(kind="near_copy", path=path, like=like) for path, like in near_copies.items()),
     ]
+
+
+def remark_on_cropping(pictures: Iterable[Picture], dataset: Dataset) -> list[str]:
+    """A remark if there is no room for `random_crop`: resized, every picture is as large as its bucket."""
+    if not dataset.random_crop or dataset.rotate_aug:  # what is turned is enlarged, and so has room
+        return []
+    try:
+        fits = [fit_picture(picture.size, dataset) for picture in pictures]
+    except UserError:  # as below
+        return []
+    if not fits or any(fit.resize != fit.bucket for fit in fits):
+        return []
+    return ["dataset.random_crop has no effect: resized, every picture is exactly as large as its bucket"]
 
 
 def remarks_on(checks: Iterable[Check], dataset: Dataset) -> list[str]:

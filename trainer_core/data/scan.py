@@ -9,7 +9,7 @@ from trainer_core.config.schema import Concept, Dataset
 from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.balance import unmatched_class_folders
 from trainer_core.data.caption_texts import CaptionTexts
-from trainer_core.data.checks import check_copies, remarks_on
+from trainer_core.data.checks import check_copies, remark_on_cropping, remarks_on
 from trainer_core.data.class_folders import settle_class_folders
 from trainer_core.data.class_images import Drawing, Reading, add_missing, missing_pictures
 from trainer_core.data.dataset import Check, ClassPictures, Fault, PictureFolder, Scan
@@ -157,7 +157,11 @@ def _assemble(
         classes=tuple(result.folder for result in results if result.folder.kind == "class"),
         faults=(*sources.faults, *(fault for result in results for fault in result.faults)),
         bad_images=tuple(bad_images.values()),
-        notes=(*sources.notes, *(note for result in results for note in result.notes)),
+        notes=(
+            *sources.notes,
+            *(note for result in results for note in result.notes),
+            *remark_on_cropping((picture for result in results for picture in result.folder.pictures), dataset),
+        ),
         checks=tuple(check for result in results for check in result.checks),
     )
     return _with_unmatched(scan)

@@ -147,3 +147,21 @@ def test_the_scanner_loads_no_torch(data):
         [sys.executable, "-c", code, data / "train"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_novelai_and_flips_show_in_the_report(data, capsys):
+    settings = ["dataset.bucket.shapes=novelai", "dataset.resolution=[512,768]", "dataset.flip_aug=true"]
+    options = [word for setting in settings for word in ("--set", setting)]
+    assert run(["scan", str(data / "train"), "--buckets", *options]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "768 x 512 3" in out
+    assert "each picture and its mirror image is encoded once and kept in memory: 1.2 MB" in out
+    assert run(["scan", str(data / "train"), "--buckets", "--json", *options]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["latents"] == {"kept": "ram", "bytes": 2 * 3 * 96 * 64 * 32}
+    assert report["buckets"] == [{"size": [768, 512], "pictures": 3}]
+
+
+def test_what_cannot_be_cached_is_refused_before_anything_is_read(data, capsys):
+    assert run(["scan", str(data / "train"), "--set", "dataset.color_aug=0.1"]) == 2
+    assert 'set dataset.cache_latents = "off"' in capsys.readouterr().err
