@@ -23,6 +23,7 @@ class RunFacts:
     preset: str = ""
     prompts: tuple[str, ...] = ()
     """What to write to get the subjects, such as "sls frog"."""
+    is_lora: bool = False
     max_steps: int | None = None
     gpu: str = ""
     vram_total_gb: float | None = None
@@ -39,6 +40,7 @@ def read_facts(run: RunDirectory) -> RunFacts:
         model=Path(_word(_table(config, "model"), "base")).name,
         preset=_word(preset, "title") or _word(preset, "name"),
         prompts=_prompts(config),
+        is_lora=_word(_table(config, "method"), "train") == "lora",
         max_steps=steps if isinstance(steps, int) else None,
         gpu=_word(gpu, "name"),
         vram_total_gb=float(total) if isinstance(total, int | float) else None,

@@ -48,7 +48,8 @@ def report_unused(tables: Tables, merged: Tables, source: str, problems: Problem
         if condition and condition.key not in problems.bad:
             found = shown_value(value_of(merged, all_fields()[condition.key]))
             wanted = shown_condition(condition)
-            text = f"is used only with {wanted} (it is {found}); set that or remove this setting"
+            action = "remove that" if condition.values == (None,) else "set that"
+            text = f"is used only with {wanted} (it is {found}); {action} or remove this setting"
             problems.add(source, f"{shown_key(named.path)} {text}")
 
 

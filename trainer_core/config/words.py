@@ -43,7 +43,9 @@ def shown_value(value: Any) -> str:
 
 
 def shown_condition(condition: UsedWhen) -> str:
-    """Return the condition under which a setting is used: `a.b = 1 or 2`, or `a.b other than 0`."""
+    """Return the condition under which a setting is used: `a.b = 1 or 2`, `a.b other than 0`, `a.b left out`."""
+    if condition.values == (None,):
+        return f"{condition.key} left out"
     if condition.values:
         return f"{condition.key} = " + " or ".join(shown_value(value) for value in condition.values)
     if condition.unless == (None,):

@@ -69,13 +69,17 @@ class Network(Table):
     )
     dropout: Fraction = setting(
         0.0,
-        "Share of the adapters' inputs that are dropped at each step.",
+        "Share of the numbers between an adapter's two matrices that are dropped at each step.",
         group="LoRA",
         affects="loss",
         used_when=AS_LORA,
     )
     rank_dropout: Fraction = setting(
-        0.0, "Share of the ranks dropped at each step.", group="LoRA", affects="loss", used_when=AS_LORA
+        0.0,
+        "Share of the ranks dropped at each step, for each picture.",
+        group="LoRA",
+        affects="loss",
+        used_when=AS_LORA,
     )
     module_dropout: Fraction = setting(
         0.0, "Share of whole adapters left out at each step.", group="LoRA", affects="loss", used_when=AS_LORA
@@ -100,7 +104,7 @@ class Network(Table):
     )
     init_from: str | None = setting(
         None,
-        "A LoRA file to go on from; ranks and alphas are those of the file.",
+        "A LoRA file (kohya's names) to go on from, needed for a resume too; ranks and alphas are those of the file.",
         group="LoRA",
         affects="loss",
         binding=True,

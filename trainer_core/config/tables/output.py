@@ -111,7 +111,7 @@ class Save(Table):
     )
     precision: Precision | None = setting(
         None,
-        "Precision of the weights written; the start model's own if not given.",
+        "Precision of the weights written; if not given the start model's own, of a LoRA that of its training.",
         group="Saving",
         affects="file",
     )
