@@ -104,7 +104,7 @@ class Network(Table):
     )
     init_from: str | None = setting(
         None,
-        "A LoRA file (kohya's names) to go on from, needed for a resume too; ranks and alphas are those of the file.",
+        "A LoRA file (kohya's names) to go on from, needed for a resume too; ranks and alphas are the file's.",
         group="LoRA",
         affects="loss",
         binding=True,
