@@ -1,5 +1,7 @@
 """`dbtui caption`: a caption for every picture of a folder, written by a model."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from trainer_core.captioning.folder import Report
+
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def caption(
@@ -64,7 +68,7 @@ def caption(
             when_there="append" if append else "overwrite" if overwrite else "keep",
             prefix=prefix,
             batch_size=batch_size,
-            progress=progress or (lambda done, total: None),
+            progress=progress or _progress_in_lines(),
         )
     for note in pictures.notes:
         narrate(f"note: {safe_text(note, 1000)}")
@@ -75,6 +79,21 @@ def caption(
             typer.echo(f"{safe_text(path)}: {safe_text(text, 1000)}")
     _tell(report)
     return int(ExitCode.DATASET if report.failed else ExitCode.DONE)
+
+
+def _progress_in_lines() -> Callable[[int, int], None]:
+    """Return what tells the progress where there is no terminal for a bar, a line now and then."""
+    from dbtui.cli.output import narrate
+
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            narrate(f"{done} of {total} pictures")
+
+    return tell
 
 
 def _tell(report: "Report") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainer_core.config.schema import Concept, Dataset
 from trainer_core.config.tables.method import CaptionMethod
-from trainer_core.data.balance import unmatched_class_folders
+from trainer_core.data.balance import class_key, unmatched_class_folders
 from trainer_core.data.caption_texts import CaptionTexts
 from trainer_core.data.checks import check_copies, remark_on_cropping, remarks_on
 from trainer_core.data.class_folders import settle_class_folders
@@ -78,9 +78,11 @@ def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:
 def _look_into_all(sources: Sources, drawing: Drawing | None) -> list[tuple[Source, Listing]]:
     """List every folder; one that will be made for class pictures counts as an empty one."""
     draws = drawing is not None and drawing.prior.num_class_images is not None
+    trained = {class_key(source.class_name) for source in sources.folders if source.kind == "train"}
     listings = []
     for source in list(sources.folders):
-        to_be_made = draws and source.kind == "class" and is_absent(source.path)
+        is_drawn = draws and source.kind == "class" and class_key(source.class_name) in trained
+        to_be_made = is_drawn and is_absent(source.path)
         listing = Listing() if to_be_made else look_into(source.path, sources)
         if listing is not None:
             listings.append((source, listing))

@@ -40,6 +40,13 @@ def test_every_picture_gets_a_caption_and_ones_own_stay(caption, picture_folder,
     assert "0 captions written, 3 were there" in capsys.readouterr().err
 
 
+def test_progress_off_a_terminal(caption, picture_folder, capsys, monkeypatch):
+    monkeypatch.setattr("dbtui.cli.caption.SECONDS_BETWEEN_LINES", 0.0)
+    assert caption(picture_folder(a=GREEN, b=RED, c=RED), "--batch-size", "2") == 0
+    err = capsys.readouterr().err.splitlines()
+    assert err == ["2 of 3 pictures", "3 of 3 pictures", "3 captions written"]
+
+
 def test_append_adds_what_is_new_and_only_once(caption, picture_folder):
     folder = picture_folder(a=GREEN, b=RED)
     (folder / "a.txt").write_text("my own, Green Frog\n")

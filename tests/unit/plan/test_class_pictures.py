@@ -277,6 +277,33 @@ def test_filewords_take_the_words_of_the_subject_in_turn(plan, train):
     assert (drawn.folder / drawn.missing[0].path.name).with_suffix(".txt").read_text() == "at night"
 
 
+def test_hybrid_takes_the_identifier_out_of_what_is_drawn(plan, train):
+    (Path(train) / "2_sls frog/64x64-0.txt").write_text("sls on a stone")
+    prior = {"num_class_images": 1, "class_prompt": "a photo of [filewords]"}
+    tables = {"dataset": {"train_dir": train}, "prior": prior, "method": {"captions": "hybrid"}}
+    before = plan(**tables)
+    (picture,) = only(before).missing
+    assert (picture.words, picture.prompt) == ("sls on a stone", "a photo of frog on a stone")
+    draw(before)
+    assert contents(plan(**tables)) == contents(before)
+
+
+def test_the_class_of_a_style_is_what_it_is_a_style_of(plan, pictures):
+    styles = str(pictures("styles/2_painting by sls", 1))
+    drawn = only(plan(dataset={"train_dir": styles}, prior=FOUR))
+    assert (drawn.class_name, drawn.prompt) == ("painting", "painting")
+
+
+def test_a_class_that_is_not_trained_is_not_drawn(plan, train, tmp_path):
+    concepts = [
+        {"identifier": "sls", "class": "frog", "instance_dir": train + "/2_sls frog"},
+        {"class": "dog", "class_dir": str(tmp_path / "dogs")},
+    ]
+    made = plan(dataset={"train_dir": None}, concept=concepts, prior=FOUR)
+    assert [each.class_name for each in made.scan.drawn] == ["frog"]
+    assert "dogs: does not exist" in faults(made)
+
+
 def test_names_of_drawn_pictures_are_no_captions(plan, train):
     dataset = {"train_dir": train, "use_filename_as_caption": True}
     before = plan(dataset=dataset, prior=FOUR)
