@@ -108,3 +108,15 @@ def test_the_average_of_16_bit_weights_is_saved_in_float32():
     weight.data += 1
     average.update(10**6, NO)
     torch.testing.assert_close(average.tensors["w"], torch.full((3,), 1.001))
+
+
+def test_a_lora_is_saved_as_its_average(make_job, run_job, recorder, tmp_path):
+    job = make_job(**TABLES, method={"train": "lora"}, ema={"enable": True})
+    run_job(job, 2)
+    trained = {name: weight.detach().clone() for name, weight in job.parameters.items()}
+    job.average.load({name: torch.full_like(average, 0.5) for name, average in job.average.tensors.items()})
+    (path,) = Outputs(job, RunDirectory(tmp_path / "run"), recorder).save_model("frog")
+    written = [tensor for name, tensor in load_file(path).items() if not name.endswith("alpha")]
+    assert len(written) == len(trained)
+    assert all((tensor == 0.5).all() for tensor in written)
+    assert all(torch.equal(weight, trained[name]) for name, weight in job.parameters.items())

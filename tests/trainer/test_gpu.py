@@ -80,6 +80,80 @@ def test_host_waits_once_a_step_for_the_scaler_and_else_never(watch, precision: 
     assert all(int(count) <= allowed for count in watched.waits.values()), watched.waits
 
 
+OTHERS = ["paged_adamw", "paged_adamw8bit", "lion", "lion8bit", "adafactor", "prodigy", "adamw_schedulefree"]
+
+
+@pytest.mark.parametrize("optimizer", OTHERS)
+def test_every_other_optimizer_trains_and_prodigy_alone_waits(watch, optimizer: str):
+    watched, _ = watch(MEMORY["bf16"], optimizer)
+    assert watched.problem is None
+    assert len(watched.losses) == STEPS
+    assert watched.finite
+    if optimizer != "prodigy":
+        assert not any(int(count) for count in watched.waits.values()), watched.waits
+
+
+@pytest.mark.parametrize("optimizer", ["paged_adamw", "paged_adamw8bit", "lion", "lion8bit"])
+def test_16_bit_weights_are_trained_by_what_rounds_them(watch, optimizer: str):
+    watched, _ = watch(MEMORY["full_bf16"], optimizer)
+    assert watched.problem is None
+    assert watched.finite
+
+
+def test_no_loss_noise_or_average_makes_the_host_wait(watch):
+    tables = """
+[loss]
+type = "huber"
+min_snr_gamma = 5.0
+debiased_estimation = true
+noise_offset = 0.1
+noise_offset_random_strength = true
+adaptive_noise_scale = 0.1
+multires_noise_iterations = 6
+ip_noise_gamma = 0.1
+ip_noise_gamma_random_strength = true
+[ema]
+enable = true
+"""
+    watched, _ = watch(MEMORY["bf16"] + tables)
+    assert watched.problem is None
+    assert watched.finite
+    assert not any(int(count) for count in watched.waits.values()), watched.waits
+
+
+@pytest.mark.parametrize("kind", ["paged_adamw", "paged_adamw8bit"])
+def test_paged_state_comes_back_from_a_checkpoint(kind: str, tmp_path: Path):
+    from trainer_core.config.schema import Optimizer
+    from trainer_core.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from trainer_core.train.optimizers import make_optimizer
+
+    device = torch.device("cuda")
+    one, no = torch.ones((), device=device), torch.zeros((), dtype=torch.bool, device=device)
+
+    def make():
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 400_000, device=device))  # paged from 100,000 numbers on
+        return weight, make_optimizer([[weight]], Optimizer(type=kind, learning_rate=1e-2), exact_skip=False)
+
+    def step(weight, optimizer, number: int):
+        weight.grad = torch.sin(weight.detach() * number)
+        optimizer.step([1e-2], one, no, seed=number)
+
+    whole, halted, resumed = make(), make(), make()
+    for number in range(1, 5):
+        step(*whole, number)
+    for number in range(1, 3):
+        step(*halted, number)
+    torch.cuda.synchronize()
+    path, _ = save_checkpoint(tmp_path, Checkpoint(2, {"w": halted[0]}, halted[1].state(), {}, {}))
+    found = load_checkpoint(path, device)
+    with torch.no_grad():
+        resumed[0].copy_(found.weights["w"])
+    resumed[1].load(found.optimizer)
+    for number in range(3, 5):
+        step(*resumed, number)
+    assert torch.equal(whole[0], resumed[0])
+
+
 @pytest.fixture
 def same_noise(monkeypatch: pytest.MonkeyPatch):
     """Draw all noise and timesteps with CPU generators of the same seeds, whatever the device; TF32 is off."""

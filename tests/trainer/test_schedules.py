@@ -63,3 +63,27 @@ def test_a_disabled_scaler_never_scales():
     for _ in range(3000):
         scaler.update(torch.tensor(False))
     assert float(scaler.scale) == 1
+
+
+@pytest.mark.parametrize("kind", ["cosine_with_restarts", "polynomial"])
+def test_every_group_follows_the_schedule_from_its_own_peak(kind, make_job, run_job):
+    extra = {"cycles": 2} if kind == "cosine_with_restarts" else {"power": 2.0}
+    job = make_job(
+        train={"max_steps": 8, "workers": 1},
+        scheduler={"type": kind, "warmup_steps": 3, **extra},
+        text_encoder={"learning_rate": 3e-5},
+    )
+    seen = []
+    job.optimizer.step = lambda rates, *others: seen.append(rates)
+    run_job(job)
+    alone = [torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=peak) for peak in (1e-4, 3e-5)]
+    theirs = [
+        get_scheduler(kind, each, num_warmup_steps=3, num_training_steps=8, num_cycles=2, power=2.0)
+        for each in alone
+    ]
+    assert len(seen) == 8
+    for rates in seen:
+        assert rates == pytest.approx([each.get_last_lr()[0] for each in theirs], abs=1e-15)
+        for optimizer, schedule in zip(alone, theirs, strict=True):
+            optimizer.step()
+            schedule.step()
