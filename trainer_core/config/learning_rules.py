@@ -36,6 +36,11 @@ def _schedule_free(config: Config) -> Iterator[str]:
             'ema.enable = true averages the weights, which optimizer.type = "adamw_schedulefree" does itself;'
             " remove one of them"
         )
+    if config.network.scale_weight_norms is not None:
+        yield (
+            "network.scale_weight_norms limits the weights that are trained, and optimizer.type ="
+            ' "adamw_schedulefree" saves others; remove one of them'
+        )
 
 
 def _one_rate(config: Config) -> Iterator[str]:
@@ -55,7 +60,10 @@ def _timesteps(config: Config) -> Iterator[str]:
 
 LEARNING_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
     (("optimizer.type", "memory.full_fp16", "memory.full_bf16"), _sixteen_bits),
-    (("optimizer.type", "optimizer.betas", "scheduler.type", "ema.enable"), _schedule_free),
+    (
+        ("optimizer.type", "optimizer.betas", "scheduler.type", "ema.enable", "network.scale_weight_norms"),
+        _schedule_free,
+    ),
     (("optimizer.type", "optimizer.learning_rate", "text_encoder.learning_rate"), _one_rate),
     (("loss.min_timestep", "loss.max_timestep"), _timesteps),
 )

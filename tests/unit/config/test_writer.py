@@ -66,11 +66,13 @@ def obey_rules(tables: dict[str, Any]) -> None:
         if dataset["bucket"].get("shapes") == "novelai" and not dataset["bucket"].get("no_upscale"):
             dataset["resolution"] = (512, 768)
             dataset["bucket"].pop("step", None)
-    if {"full_fp16", "full_bf16"} & tables.get("memory", {}).keys() or "scheduler" in tables or "ema" in tables:
-        tables.get("optimizer", {}).pop("type", None)
-    tables.get("optimizer", {}).pop("betas", None)
-    if "text_encoder" in tables:
-        tables["text_encoder"].pop("learning_rate", None)
+    optimizer = tables.get("optimizer", {})
+    if {"memory", "scheduler", "ema", "network"} & tables.keys():
+        optimizer.pop("type", None)
+    if optimizer.get("type") == "adamw_schedulefree":
+        optimizer.pop("betas", None)
+    if optimizer.get("type") == "prodigy":
+        tables.get("text_encoder", {}).pop("learning_rate", None)
     tables.get("loss", {}).pop("max_timestep", None)
     dataset.pop("combine_prompt", None)
     dataset.pop("captions_for", None)

@@ -23,6 +23,16 @@ def item(caption: str, name: str = "a.png") -> Item:
     return Item(picture=picture, is_class=False, repeats=1)
 
 
+def test_prodigy_with_the_learning_rate_of_another(plan):
+    def remark(rate):
+        notes = plan(optimizer={"type": "prodigy", "learning_rate": rate}).notes
+        return [note for note in notes if "Prodigy" in note]
+
+    (note,) = remark(1e-4)
+    assert note.startswith("optimizer.learning_rate = 0.0001 multiplies the rate that Prodigy finds by itself")
+    assert remark(1.0) == []
+
+
 def test_a_prior_weight_without_class_pictures(plan, pictures):
     alone = {"train_dir": str(pictures("alone/2_sls frog", 2))}
     (note,) = (note for note in plan(dataset=alone, prior={"weight": 0.5}).notes if "prior" in note)
