@@ -71,7 +71,9 @@ def test_a_vae_from_elsewhere_counts_too(plan, model_file, elements):
         ({"optimizer": {"type": "prodigy", "learning_rate": 1.0}, "ema": {"enable": True}}, 4 + 16 + 4, True),
     ],
 )
-def test_a_checkpoint_holds_trained_weights_and_the_state_of_the_optimizer(plan, elements, tables, bytes_each, trains_text):
+def test_a_checkpoint_holds_trained_weights_and_the_state_of_the_optimizer(
+    plan, elements, tables, bytes_each, trains_text
+):
     disk = plan(**tables).disk
     trained = elements["unet"] + elements["text_encoder"] * trains_text
     assert disk.num_checkpoints == 1  # only a stop writes one
