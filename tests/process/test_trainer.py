@@ -52,18 +52,22 @@ sample = {{ every_n_steps = 15, prompts = [{{ prompt = "sls frog", steps = 2 }}]
 
 
 @pytest.fixture(scope="module")
-def finished(run_file, tmp_path_factory):
-    """The uninterrupted run."""
-    return finish(run_file, tmp_path_factory.mktemp("whole"))
+def finished(run_file, upload_hub, tmp_path_factory):
+    """The uninterrupted run; it uploads its model to a Hub on this machine and logs for TensorBoard."""
+    more = ("hub.push=true", "hub.repo_id=owner/frog", "log.tensorboard=true")
+    environment = {"HF_ENDPOINT": upload_hub["url"], "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": "hf_" + "t" * 30}
+    return finish(run_file, tmp_path_factory.mktemp("whole"), *more, **environment)
 
 
-def new_run(run_file, runs_dir):
-    return create_run(runs_dir, "frog", dump_config(read_config(run_file)))
+def new_run(run_file, runs_dir, *overrides):
+    return create_run(runs_dir, "frog", dump_config(read_config(run_file, overrides=overrides)))
 
 
-def finish(run_file, runs_dir):
-    run = new_run(run_file, runs_dir)
-    result = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, timeout=300, check=False)
+def finish(run_file, runs_dir, *overrides, **environment):
+    run = new_run(run_file, runs_dir, *overrides)
+    env = {**os.environ, **environment}
+    command = [*TRAINER, str(run.path)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=env)
     assert (result.returncode, result.stderr) == (0, "")  # the libraries' noise reaches nobody
     return run
 
@@ -94,11 +98,26 @@ def test_the_run_directory_tells_the_whole_story(finished, run_file):
     ]
     assert log[-1]["outputs"] == [str(finished.output / "frog.safetensors")]
     assert json.loads(finished.process_json.read_text())["versions"]["torch"]
-    assert read_config(finished.run_toml) == read_config(run_file)
+    assert read_config(finished.run_toml).optimizer == read_config(run_file).optimizer
     assert all((finished.path / event["path"]).is_file() for event in events(finished, "sample"))
     with safe_open(finished.output / "frog.safetensors", "pt") as file:
         assert file.metadata()["modelspec.architecture"] == "stable-diffusion-v1"
         assert not [value for value in file.metadata().values() if str(run_file.parent) in value]
+
+
+def test_the_model_is_on_the_hub_and_the_numbers_in_the_log(finished, upload_hub):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    model = finished.output / "frog.safetensors"
+    assert upload_hub["repository"]["frog.safetensors"] == (model.read_bytes(), True)
+    (uploaded,) = events(finished, "uploaded")
+    assert (uploaded["url"], uploaded["step"]) == (f"{upload_hub['url']}/owner/frog", STEPS)
+    (folder,) = (finished.path / "logs").iterdir()
+    log = EventAccumulator(str(folder))
+    log.Reload()
+    assert {event.step: event.value for event in log.Scalars("loss")} == pytest.approx(losses(finished))
+    assert [picture.step for picture in log.Images("samples/0")] == [15, 30]
+    assert b"hf_ttt" not in b"".join(path.read_bytes() for path in finished.path.iterdir() if path.is_file())
 
 
 def test_sigterm_saves_and_a_resume_ends_with_the_same_weights(finished, run_file, tmp_path):

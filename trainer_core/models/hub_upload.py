@@ -61,6 +61,7 @@ def upload_model(
     """
     quiet_imports()
     from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.hf_api import RepoFile
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
@@ -75,9 +76,11 @@ def upload_model(
         commit = api.create_commit(repo_id, operations, commit_message=f"Upload {paths[0].name} with dbtui")
         progress("asking the Hub what has arrived")
         found = api.get_paths_info(repo_id, list(files), revision=commit.oid)
+        _check(files, {entry.path: entry for entry in found if isinstance(entry, RepoFile)})
+    except UploadError:
+        raise
     except Exception as error:  # the library, its HTTP client and its native parts raise many kinds
         raise UploadError(_reason(error, repo_id)) from error
-    _check(files, {entry.path: entry for entry in found})
     return Uploaded(url, len(files), sum(file.stat().st_size for file in files.values()))
 
 
@@ -103,16 +106,14 @@ def _check(files: dict[str, Path], found: dict[str, Any]) -> None:
         entry = found.get(name)
         if entry is None:
             raise UploadError(f"the Hub does not have {safe_text(name)} after the upload")
-        lfs = getattr(entry, "lfs", None)
-        size = file.stat().st_size
-        if entry.size != size or (entry.blob_id if lfs is None else lfs.sha256) != _digest(
-            file, size, lfs is None
-        ):
+        there = entry.blob_id if entry.lfs is None else entry.lfs.sha256
+        if entry.size != file.stat().st_size or there != _digest(file, of_git=entry.lfs is None):
             raise UploadError(f"{safe_text(name)} on the Hub is not the file that was sent")
 
 
-def _digest(file: Path, size: int, of_git: bool) -> str:
-    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False) if of_git else hashlib.sha256()
+def _digest(file: Path, *, of_git: bool) -> str:
+    head = b"blob %d\0" % file.stat().st_size
+    digest = hashlib.sha1(head, usedforsecurity=False) if of_git else hashlib.sha256()
     with file.open("rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)

@@ -1,11 +1,5 @@
 """Uploads, spoken by huggingface_hub itself to a server on this machine that plays the Hub's upload protocol."""
 
-import base64
-import hashlib
-import http.server
-import json
-import threading
-import urllib.parse
 from types import SimpleNamespace
 
 import pytest
@@ -17,127 +11,20 @@ from trainer_core.models.hub_upload import UploadError, refuse_bad_token, upload
 from trainer_core.train.publish import model_card, publish
 
 TOKEN = "hf_" + "t" * 30
-COMMIT = "89" * 20
-
-
-def git_id(content):
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-class UploadHub(http.server.BaseHTTPRequestHandler):
-    """One repository. `server.state` says how it behaves; `repository`, `stored` hold what arrived."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *arguments):
-        pass
-
-    def do_GET(self):
-        self.answer()
-
-    def do_HEAD(self):
-        self.answer()
-
-    def do_POST(self):
-        self.answer()
-
-    def do_PUT(self):
-        self.answer()
-
-    def answer(self):
-        state, path = self.server.state, urllib.parse.urlsplit(self.path).path
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        state["asked"].append((self.command, path, self.headers.get("Authorization")))
-        if status := state["status"].get(path.rpartition("/")[2]):
-            return self.reply(status, {"error": "no"})
-        if path == "/api/whoami-v2":
-            return self.reply(200, {"name": "owner"})
-        if path == "/api/repos/create":
-            state["created"] = json.loads(body)
-            return self.reply(200, {"url": f"{state['url']}/owner/frog"})
-        if path == "/api/validate-yaml":
-            return self.reply(200, {"errors": [], "warnings": []})
-        if "/resolve/" in path:
-            return self.resolve(path.rpartition("/")[2])
-        if "/preupload/" in path:
-            return self.reply(200, {"files": [self.mode(file) for file in json.loads(body)["files"]]})
-        if path == "/owner/frog.git/info/lfs/objects/batch":
-            return self.reply(200, {"objects": [self.lfs(each) for each in json.loads(body)["objects"]]})
-        if path.startswith("/upload/"):
-            state["stored"][path.rpartition("/")[2]] = body
-            return self.reply(200, {})
-        if path == "/verify":
-            return self.reply(200, {})
-        if "/commit/" in path:
-            return self.commit([json.loads(line) for line in body.splitlines()])
-        if "/paths-info/" in path:
-            wanted = urllib.parse.parse_qs(body.decode())["paths"]
-            return self.reply(200, [self.info(name) for name in wanted if name in state["repository"]])
-        return self.reply(404, {"error": "unknown"})
-
-    def resolve(self, name):
-        found = name in self.server.state["repository"]
-        headers = {"ETag": '"x"', "X-Repo-Commit": COMMIT} if found else {"X-Error-Code": "EntryNotFound"}
-        self.reply(200 if found else 404, None, headers)
-
-    def mode(self, file):
-        lfs = file["path"].endswith((".safetensors", ".ckpt"))
-        return {"path": file["path"], "uploadMode": "lfs" if lfs else "regular", "shouldIgnore": False}
-
-    def lfs(self, wanted):
-        url = self.server.state["url"]
-        actions = {"upload": {"href": f"{url}/upload/{wanted['oid']}"}, "verify": {"href": f"{url}/verify"}}
-        return {**wanted, "actions": actions}
-
-    def commit(self, lines):
-        state = self.server.state
-        for line in lines:
-            value = line["value"]
-            if line["key"] == "header":
-                state["message"] = value["summary"]
-            elif line["key"] == "file":
-                state["repository"][value["path"]] = (base64.b64decode(value["content"]), False)
-            else:
-                state["repository"][value["path"]] = (state["stored"][value["oid"]], True)
-        self.reply(200, {"commitUrl": f"{state['url']}/owner/frog/commit/{COMMIT}", "commitOid": COMMIT})
-
-    def info(self, name):
-        content, is_lfs = self.server.state["repository"][name]
-        content = self.server.state["spoil"](name, content)
-        found = {"type": "file", "path": name, "size": len(content), "oid": git_id(content)}
-        if is_lfs:
-            oid = hashlib.sha256(content).hexdigest()
-            found["lfs"] = {"oid": oid, "size": len(content), "pointerSize": 130}
-        return found
-
-    def reply(self, status, content, headers=None):
-        data = b"" if content is None else json.dumps(content).encode()
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
 
 
 @pytest.fixture
-def hub(monkeypatch):
+def hub(upload_hub, monkeypatch):
     from huggingface_hub import constants
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), UploadHub)
-    url = f"http://127.0.0.1:{server.server_port}"
-    server.state = {"url": url, "asked": [], "status": {}, "repository": {}, "stored": {}}
-    server.state["spoil"] = lambda name, content: content
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = upload_hub["url"]
+    upload_hub |= {"asked": [], "status": {}, "repository": {}, "stored": {}}
+    upload_hub["spoil"] = lambda name, content: content
     monkeypatch.setattr(constants, "ENDPOINT", url)  # as HF_ENDPOINT does
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    yield server.state
-    server.shutdown()
-    server.server_close()
+    return upload_hub
 
 
 @pytest.fixture
@@ -193,8 +80,8 @@ def test_what_arrived_otherwise_is_told(hub, model, name):
         upload(model.files)
 
 
-def test_a_file_that_is_missing_afterwards_is_told(hub, model, monkeypatch):
-    monkeypatch.setattr(UploadHub, "info", lambda self, name: {"type": "directory", "path": "x", "oid": "0" * 40})
+def test_a_file_that_is_missing_afterwards_is_told(hub, model):
+    hub["spoil"] = lambda found, content: None
     with pytest.raises(UploadError, match="the Hub does not have frog"):
         upload(model.files)
 
