@@ -72,7 +72,7 @@ def learned(observer: Observer, tables: Tables) -> Any:
 def files(observer: Observer, tables: Tables) -> Any:
     """Every file that a whole run leaves, by name and contents."""
     folder = observer.run(tables, train).folder
-    return dict(sorted(item for path in folder.rglob("*") if path.is_file() for item in _described(path, folder)))
+    return dict(item for path in sorted(folder.rglob("*")) if path.is_file() for item in _described(path, folder))
 
 
 def events(observer: Observer, tables: Tables) -> Any:

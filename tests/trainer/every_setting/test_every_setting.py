@@ -7,6 +7,8 @@ The entries lie in entries/*.toml, one for each setting:
     with            tables over those of the small run that both runs begin with
     also            further tables of the changed run
     before_fails    words of the message with which the run without (after_fails: with) the change ends
+    alike           of a setting with choices: groups of choices that do the same here
+    on_a_gpu        choices that need a GPU
 """
 
 import tomllib
@@ -47,8 +49,6 @@ SMALL: Tables = {
 }
 """What every run begins with; a fifth of a second."""
 ON_A_GPU = {"memory.full_fp16": "fp16 needs a GPU; tests/trainer/test_gpu.py trains with it"}
-DEAD: set[str] = set()
-"""Settings that do nothing yet."""
 
 
 def tables_of(entry: dict[str, Any]) -> Tables:
@@ -91,10 +91,7 @@ def test_every_setting_has_an_entry_that_looks_where_it_is_declared_to_show():
         assert entry["look"] in AFFECTS[all_fields()[key].about.affects], key
 
 
-@pytest.mark.parametrize(
-    "key",
-    [pytest.param(key, marks=[pytest.mark.xfail(strict=True)] if key in DEAD else []) for key in ENTRIES],
-)
+@pytest.mark.parametrize("key", ENTRIES)
 def test_a_change_of_it_shows(key: str, observer: Observer):
     entry = ENTRIES[key]
     if entry["value"] == "<lora>":
@@ -111,6 +108,21 @@ def test_a_change_of_it_shows(key: str, observer: Observer):
         else:
             seen.append(observer.see(look, tables))
     assert len(seen) == 1 or seen[0] != seen[1]
+
+
+@pytest.mark.parametrize("key", [key for key in ENTRIES if len(all_fields()[key].value.choices) > 2])
+def test_every_choice_of_it_shows(key: str, observer: Observer):
+    entry = ENTRIES[key]
+    choices = [choice for choice in all_fields()[key].value.choices if choice not in entry.get("on_a_gpu", ())]
+    if "after_fails" in entry:
+        choices.remove(entry["value"])
+    seen = [
+        (choice, observer.see(LOOKS[entry["look"]], changed(tables_of(entry), key, choice))) for choice in choices
+    ]
+    alike = [[choice for choice, other in seen if other == saw] for _, saw in seen]
+    assert [group for group in alike if len(group) > 1] == [
+        group for choice in choices for group in entry.get("alike", ()) if choice in group
+    ]
 
 
 @pytest.mark.parametrize("key", [key for key in ENTRIES if all_fields()[key].used_when])
@@ -153,24 +165,24 @@ def test_a_change_without_effect_does_not_show(look: str, observer: Observer):
 
 
 DEAD_ELSEWHERE = {
-    "full_bf16 of train_db": "memory.full_bf16",
-    "no_token_padding of train_db": "text_encoder.no_token_padding",
-    "stop_text_encoder_training of train_db": "text_encoder.stop_at_step",
-    "v_pred_like_loss of train_db": "",
-    "fp8_base of train_db": "",
-    "min-SNR of the extension": "loss.min_snr_gamma",
-    "prior loss of the extension": "prior.weight",
-    "push_to_hub of ShivamShrirao": "hub.push",
-    "max_grad_norm of ShivamShrirao": "optimizer.max_grad_norm",
-    "resolution of latents cached on disk": "dataset.cache_latents",
+    "full_bf16": "memory.full_bf16",
+    "no_token_padding": "text_encoder.no_token_padding",
+    "stop_text_encoder_training": "text_encoder.stop_at_step",
+    "v_pred_like_loss": None,
+    "fp8_base": None,
+    "min_snr_gamma": "loss.min_snr_gamma",
+    "prior_loss_weight": "prior.weight",
+    "push_to_hub": "hub.push",
+    "max_grad_norm": "optimizer.max_grad_norm",
+    "cache_latents_to_disk": "dataset.cache_latents",
 }
-"""What peers accept and ignore, or crash at, and our setting where there is one."""
+"""What one or another of the peers accepts and ignores, or crashes at; our setting, None where we have none."""
 
 
-@pytest.mark.parametrize("key", [key for key in DEAD_ELSEWHERE.values() if key])
-def test_what_is_dead_elsewhere_is_alive_here(key: str):
-    assert key in ENTRIES
-    assert key not in DEAD | ON_A_GPU.keys()
+def test_what_is_dead_elsewhere_is_walked_here_or_not_offered():
+    assert {key for key in DEAD_ELSEWHERE.values() if key} <= ENTRIES.keys()
+    offered = {field.name for field in all_fields().values()}
+    assert not offered & {name for name, key in DEAD_ELSEWHERE.items() if key is None}
 
 
 def test_the_text_encoder_really_stops(observer: Observer):
