@@ -12,6 +12,7 @@ from pathlib import Path
 PLACE = "[filewords]"
 
 _PLACE = re.compile(re.escape(PLACE), re.IGNORECASE)
+_DRAWN = re.compile(r"[0-9a-f]{16}-[0-9]{5}")  # see class_images: a name that says nothing of the picture
 _LEADING_DIGITS = re.compile(r"^[\s\-_.,()]*\d[\d\s\-_.,()]*")
 
 
@@ -26,8 +27,18 @@ def fill_place(prompt: str, words: str) -> str:
 
 
 def words_of_name(path: Path) -> str:
-    """Return a file's name without suffix and leading digits: `a frog` for `012-a frog.jpg`."""
+    """Return a file's name without suffix and leading digits: `a frog` for `012-a frog.jpg`.
+
+    A class picture drawn by the start model has no words in its name.
+    """
+    if is_drawn(path):
+        return ""
     return " ".join(_LEADING_DIGITS.sub("", path.stem).split())
+
+
+def is_drawn(path: Path) -> bool:
+    """Tell whether a picture has the name of one that the start model drew."""
+    return _DRAWN.fullmatch(path.stem) is not None
 
 
 def with_identifier(text: str, identifier: str, class_name: str) -> str:

@@ -17,6 +17,7 @@ from trainer_core.data.captions import (
 )
 from trainer_core.data.checks import check_pictures, remarks_on
 from trainer_core.data.dataset import Check, Fault, Picture, PictureFolder, Size
+from trainer_core.data.filewords import is_drawn
 from trainer_core.data.folder_names import EXAMPLES, FolderName, parse_folder_name, split_style
 from trainer_core.data.folders import Source
 from trainer_core.data.images import Header
@@ -110,7 +111,7 @@ class _Captions:
         text = self._texts.of(path, lines, file.suffix if file else "")
         if not text.text:
             self._without.append(path)
-        elif self._texts.by_name and not lines and text.source != "filename":
+        elif self._texts.by_name and not lines and text.source != "filename" and not is_drawn(path):
             self._nameless.append(path)
         return Picture(path=path, size=size, caption=text.text, caption_from=text.source)
 

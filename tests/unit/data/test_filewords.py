@@ -73,6 +73,7 @@ def test_the_place_of_the_words(prompt, words, expected):
         ("frog 12.png", "frog 12"),
         ("-frog.png", "-frog"),
         ("0017.png", ""),
+        ("0123456789abcdef-00007.png", ""),  # drawn by the start model
     ],
 )
 def test_names_without_leading_digits(name, expected):
