@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 def scan(
     folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help='Folder that holds folders named "<repeats>_<identifier> <class>".'),
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help='Folder that holds folders named "<repeats>_<identifier> <class>"; else those of --config.',
+            show_default=False,
+        ),
+    ] = None,
     reg: Annotated[
         Path | None, typer.Option("--reg", metavar="DIR", help='Class pictures, in folders "<repeats>_<class>".')
     ] = None,
@@ -101,5 +105,6 @@ def _write_preview(preview: Path, result: "Scan", config: "Config", workers: int
 
     with picture_progress("drawing sheets") as progress:
         sheets = write_sheets(result, config, preview, workers, progress)
-    narrate(f"wrote {counted(len(sheets), 'contact sheet')} into {safe_text(preview)}")
+    wrote = f"wrote {counted(len(sheets), 'contact sheet')} into {safe_text(preview)}"
+    narrate(wrote if sheets else "no picture to draw on contact sheets")
     return sheets

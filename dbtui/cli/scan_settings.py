@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def scan_config(
-    folder: Path,
+    folder: Path | None,
     reg: Path | None,
     *,
     file: str | None,
@@ -28,13 +28,17 @@ def scan_config(
     Raises:
         UserError: what is wrong in them or in the file, everything at once.
     """
+    if folder is None and file is None:
+        text = "no pictures: name their folder (dbtui scan DIR), or a run file that does, with --config"
+        raise UserError(text, ExitCode.CONFIG)
     layers = _layers(folder, reg, resolution, buckets, extension, captions)
     return _with_folders(_read(file, layers, overrides), folder, reg)
 
 
-def _with_folders(config: "Config", folder: Path, reg: Path | None) -> "Config":
+def _with_folders(config: "Config", folder: Path | None, reg: Path | None) -> "Config":
     """Put in the folders as they were typed."""
-    folders = {"train_dir": str(folder), **({"reg_dir": str(reg)} if reg else {})}
+    named = {"train_dir": folder, "reg_dir": reg}
+    folders = {name: str(path) for name, path in named.items() if path is not None}
     return config.model_copy(update={"dataset": config.dataset.model_copy(update=folders)})
 
 
@@ -49,7 +53,7 @@ def _read(file: str | None, layers: list["Layer"], overrides: list[str]) -> "Con
 
 
 def _layers(
-    folder: Path,
+    folder: Path | None,
     reg: Path | None,
     resolution: str | None,
     buckets: bool,

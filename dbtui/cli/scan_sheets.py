@@ -54,6 +54,8 @@ def write_sheets(
     if foreign := [target.name for target in targets if exists(target) and not _is_ours(target)]:
         text = f"{safe_text(folder)} holds {safe_text(', '.join(foreign[:4]))}, which dbtui did not write"
         raise UserError(f"{text}: name another folder with --preview", ExitCode.CONFIG)
+    if not pages:
+        return []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for stale in set(folder.glob("sheet-*.png")) - set(targets):

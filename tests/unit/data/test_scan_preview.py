@@ -153,3 +153,25 @@ def test_json_names_the_sheets(data, capsys):
     assert json.loads(capsys.readouterr().out)["preview"] == [
         str(data / "out" / f"sheet-00{number}.png") for number in (1, 2)
     ]
+
+
+def test_a_file_names_the_folders_where_none_is_given(data, tmp_path, capsys):
+    file = tmp_path / "run.toml"
+    file.write_text(
+        "schema = 1\n[dataset]\nresolution = [64, 64]\n"
+        '[[concept]]\nidentifier = "sls"\nclass = "toad"\ninstance_dir = "train/2_sls frog"\n'
+    )
+    assert run(["scan", "--config", str(file), "--preview", str(data / "out")]) == 0
+    out, err = capsys.readouterr()
+    assert 'as "sls toad"' in out or "captions 1/22" in out
+    assert "wrote 2 contact sheets" in err
+    assert run(["scan", "--config", str(file), "--preview", str(data / "train" / "2_sls frog")]) == 2
+    assert run(["scan"]) == 2
+    assert "dbtui scan DIR" in capsys.readouterr().err
+
+
+def test_without_a_picture_nothing_is_written(tmp_path, capsys):
+    (tmp_path / "train").mkdir()
+    assert preview(tmp_path) == 3
+    assert "no picture to draw" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
