@@ -13,7 +13,8 @@ from trainer_core.config.fields import all_fields
 HERE = Path(__file__).parent
 SOURCES = {file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in sorted(HERE.glob("*.toml"))}
 ENTRIES = [entry for source in SOURCES.values() for part in source["part"] for entry in part["entries"]]
-SEEDS = HERE.parents[2] / "shared" / "seeds"  # not in the repository
+SHARED = HERE.parents[2] / "shared"  # not in the repository
+NEEDS_SHARED = pytest.mark.skipif(not SHARED.is_dir(), reason="the documents are not here")
 FLAG = re.compile(r"(?<![\w-])--[A-Za-z]\w*(?:-\w+)*")
 
 
@@ -21,15 +22,30 @@ def flags_listed() -> list[str]:
     return (HERE / "seed_flags.txt").read_text(encoding="utf-8").split()
 
 
-@pytest.mark.skipif(not SEEDS.is_dir(), reason="the documents are not here")
+@NEEDS_SHARED
 def test_the_list_of_flags_is_that_of_the_documents():
-    found = {flag for file in SEEDS.glob("*.md") for flag in FLAG.findall(file.read_text(encoding="utf-8"))}
+    found = {
+        flag for file in (SHARED / "seeds").glob("*.md") for flag in FLAG.findall(file.read_text(encoding="utf-8"))
+    }
     assert len(found) > 80
     assert flags_listed() == sorted(found)
 
 
 def test_every_flag_of_the_documents_has_an_entry():
     assert set(flags_listed()) <= {entry["name"] for entry in ENTRIES}
+
+
+@NEEDS_SHARED
+def test_every_feature_of_the_peer_has_an_entry():
+    research = (SHARED / "research" / "peers.md").read_text(encoding="utf-8")
+    table = research.partition("## 1.")[2].partition("## 2.")[0]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")
+    ]
+    offered = {row[0] for row in rows[2:] if not re.match(r"N\b", row[2])}
+    assert rows[0][2] == "K"
+    assert len(offered) > 40
+    assert offered == {row for part in SOURCES["4_features"]["part"] for row in part["rows"]}
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["name"])
