@@ -179,7 +179,7 @@ def coverage_page() -> str:
 
 
 def _there(name: str) -> str:
-    return f"`{name}`" if name.startswith("-") or name.isupper() else name
+    return f"`{name}`" if name.startswith("-") or (name.isupper() and len(name) > 3) else name
 
 
 def _here(entry: dict[str, Any]) -> str:
