@@ -9,7 +9,8 @@ from pathlib import Path
 
 from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.models.layout import component_files, read_folder
-from trainer_core.models.sniff import ModelInfo
+from trainer_core.models.sniff import ModelInfo, is_hub_id
+from trainer_core.models.tokenizer_files import tokenizer_at_hand
 from trainer_core.on_disk import from_home, is_folder
 
 _START_BYTES = 64 * 1024
@@ -34,6 +35,8 @@ def fingerprint(settings: ModelSettings, info: ModelInfo) -> str:
         parts.append(_file_mark(info.path))
     if settings.vae is not None:
         parts.append(f"vae {_vae_mark(settings.vae)}")
+    if settings.tokenizer is not None:
+        parts.append(f"tokenizer {_tokenizer_mark(settings.tokenizer)}")
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -43,6 +46,13 @@ def _vae_mark(vae: str) -> str:
         files = component_files(path / "vae", "vae") or component_files(path, "vae")
         return " ".join(_file_mark(file) for file in files)
     return _file_mark(path) if path.exists() else vae
+
+
+def _tokenizer_mark(tokenizer: str) -> str:
+    if is_hub_id(tokenizer):
+        return tokenizer
+    words = tokenizer_at_hand(tokenizer).words
+    return hashlib.sha256(repr((words.ids, words.merges)).encode()).hexdigest()
 
 
 def _file_mark(path: Path) -> str:

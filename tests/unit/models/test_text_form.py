@@ -10,10 +10,12 @@ from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.configs import write_tokenizer
 from trainer_core.models.family import family_named, joined_parts
+from trainer_core.models.fingerprint import fingerprint
 from trainer_core.models.hub import choose_tokenizer_files
 from trainer_core.models.load import load_model
 from trainer_core.models.preflight import check_model
 from trainer_core.models.save import save_model
+from trainer_core.models.sniff import sniff
 from trainer_core.models.text_form import TextForm
 from trainer_core.models.tokenizer import BOS_ID, BOS_TOKEN, EOS_ID, EOS_TOKEN, encode
 from trainer_core.models.tokenizer_files import read_tokenizer
@@ -90,6 +92,13 @@ def test_it_is_used_with_the_model_and_written_with_it(shuffled_tokenizer, saved
     assert model.family.tokenize(["dog"]) == encode(["cat"])
     (folder,) = save_model(model, tmp_path / "out", format="diffusers").paths
     assert load_model(ModelSettings(base=base, tokenizer=str(folder))).family.tokenize(["cat"]) == encode(["dog"])
+
+
+def test_a_model_with_another_tokenizer_draws_other_class_pictures(shuffled_tokenizer, saved):
+    base = str(saved("sd1", "safetensors"))
+    names = (None, str(shuffled_tokenizer), str(saved("sd1", "diffusers")))
+    marks = [fingerprint(ModelSettings(base=base, tokenizer=name), sniff(base)) for name in names]
+    assert len(set(marks)) == 3
 
 
 def problems(**settings):
