@@ -16,6 +16,7 @@ _MOST = 225
 _READ_MORE = f"; text_encoder.max_token_length reads up to {_MOST}"
 _PRODIGY_RATE = 0.1
 """Below this share of the rate that it finds, Prodigy is as good as switched off."""
+_LORA_RATE = 1e-5
 _SMALL = 0.75
 """A training at less than this share of the pixels that the model was trained at is worth a remark."""
 
@@ -24,6 +25,7 @@ def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) ->
     """Yield what has no effect in this plan, or less than it seems."""
     yield from _on_prior(config, items)
     yield from _on_prodigy(config)
+    yield from _on_slow_lora(config)
     form = TextForm(tokenizer_at_hand(config.model.tokenizer), config.text_encoder.max_token_length // PART)
     yield from _on_captions(CaptionSteps(config.dataset, items, 1), items, form)
     yield from _on_caption_settings(config, items)
@@ -42,6 +44,15 @@ def _on_prodigy(config: Config) -> Iterator[str]:
         yield (
             f"optimizer.learning_rate = {rate:g} multiplies the rate that Prodigy finds by itself, so little will "
             "be learned; 1 is usual"
+        )
+
+
+def _on_slow_lora(config: Config) -> Iterator[str]:
+    rate = config.optimizer.learning_rate
+    if config.method.train == "lora" and config.optimizer.type != "prodigy" and rate < _LORA_RATE:
+        yield (
+            f"optimizer.learning_rate = {rate:g} is one for whole models, and a LoRA learns next to nothing with it; "
+            "1e-4 is usual"
         )
 
 

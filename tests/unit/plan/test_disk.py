@@ -80,6 +80,20 @@ def test_a_checkpoint_holds_trained_weights_and_the_state_of_the_optimizer(
     assert disk.checkpoints == trained * bytes_each
 
 
+def test_a_lora_is_small(plan):
+    """Of a model whose header does not tell all shapes, as those of SD 1.x: U-Net and text encoder."""
+    lora = {"method": {"train": "lora"}, "network": {"rank": 8}, "save": {"precision": "fp16"}}
+    disk = plan(**lora).disk
+    numbers = 8 * (423_936 + 165_888)
+    assert disk.model_bytes == 2 * numbers
+    assert disk.checkpoints == numbers * (4 + 2)
+    made = plan(**{**lora, "save": {"every_n_steps": 100, "output_name": "frog"}})
+    assert made.disk.model_bytes == 4 * numbers  # as it is trained
+    assert made.saves.final == "frog.safetensors"
+    wide = plan(**{**lora, "network": {"rank": 8, "conv_rank": 4}, "text_encoder": {"train": False}}).disk
+    assert wide.model_bytes == 2 * (8 * 506_816 + 4 * 544_000)
+
+
 def test_saves_on_the_way_bring_models_and_up_to_three_checkpoints(plan):
     disk = plan(train={"max_steps": 100}, save={"every_n_steps": 10, "keep_last": 2}).disk
     assert (disk.num_models, disk.num_checkpoints) == (3, 3)

@@ -33,6 +33,16 @@ def test_prodigy_with_the_learning_rate_of_another(plan):
     assert remark(1.0) == []
 
 
+def test_a_lora_with_the_learning_rate_of_a_whole_model(plan):
+    def remark(train, rate):
+        notes = plan(method={"train": train}, optimizer={"learning_rate": rate}).notes
+        return [note for note in notes if "learning_rate" in note]
+
+    (note,) = remark("lora", 1e-6)
+    assert note.startswith("optimizer.learning_rate = 1e-06 is one for whole models")
+    assert remark("lora", 1e-4) == remark("full", 1e-6) == []
+
+
 def test_a_prior_weight_without_class_pictures(plan, pictures):
     alone = {"train_dir": str(pictures("alone/2_sls frog", 2))}
     (note,) = (note for note in plan(dataset=alone, prior={"weight": 0.5}).notes if "prior" in note)
