@@ -27,6 +27,7 @@ def advice(
         return
     for folder in scan.train:
         yield from _on_prompt(folder)
+        yield from _on_captions_without(folder)
     for identifier in dict.fromkeys(folder.identifier for folder in scan.train if _is_trained(folder)):
         yield from _on_identifier(identifier or "")
 
@@ -71,6 +72,18 @@ def _on_prompt(folder: PictureFolder) -> Iterator[str]:
         yield (
             f'{safe_text(folder.path.name)}: the prompt is "{safe_text(word, 80)}" alone; add a class, such as '
             f'"{safe_text(word, 80)} frog", so that the model knows what kind of thing it is'
+        )
+
+
+def _on_captions_without(folder: PictureFolder) -> Iterator[str]:
+    """A caption takes the place of the folder's prompt, and the identifier may be gone with that."""
+    word = (folder.identifier or "").casefold()
+    own = [picture for picture in folder.pictures if picture.caption_from not in ("folder", "prompt")]
+    without = sum(word not in picture.caption.casefold() for picture in own)
+    if without:
+        yield (
+            f'{safe_text(folder.path.name)}: {counted(without, "caption")} without "{safe_text(word, 80)}", which '
+            'these pictures therefore do not teach; method.captions = "hybrid" puts it in'
         )
 
 

@@ -80,7 +80,7 @@ def split_style(prompt: str) -> tuple[str, str] | None:
 
     The class is what the pictures show, empty where the prompt does not say it.
     """
-    match = re.fullmatch(r"(?:(.*?),?\s+)?by\s+([^\s,]+)", prompt.strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(?:(.*?),? )?by ([^ ,]+)", " ".join(prompt.split()), re.IGNORECASE)
     return (match[2], match[1] or "") if match else None
 
 

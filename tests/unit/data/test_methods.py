@@ -5,6 +5,7 @@ import os
 import pytest
 
 from trainer_core.data.balance import match_class_items
+from trainer_core.data.folder_names import split_style
 
 
 @pytest.fixture
@@ -117,6 +118,12 @@ def test_styles_by_their_folder(tmp_path, save_pictures, scan, name, identifier,
     assert (folder.identifier, folder.class_name) == (identifier, class_name)
     assert texts(folder) == [name.partition("_")[2]]
     assert any("read as a style" in note for note in result.notes) == (identifier == "sls")
+
+
+def test_reading_a_style_takes_no_time_on_any_prompt():
+    assert split_style("a" + " " * 100_000) is None
+    assert split_style("a, by " * 20_000 + "x y") is None
+    assert split_style("masterpiece,  1girl,\tby SLS") == ("SLS", "masterpiece, 1girl")
 
 
 def test_a_style_without_a_class_takes_the_only_class_there_is(tmp_path, save_pictures, scan):

@@ -110,3 +110,11 @@ def test_settings_that_leave_no_trace_in_these_captions_are_remarked_on(plan, da
     notes = plan(dataset={**train, "captions_for": "class"}).notes
     assert any(note.startswith("dataset.captions_for") and "no class pictures" in note for note in notes)
     assert not any("dataset." in note for note in plan(dataset=train).notes)
+
+
+def test_captions_without_the_identifier_are_remarked_on(plan, data):
+    (data / "train/2_sls frog/64x64-1.txt").write_text("SLS asleep")
+    train = {"train_dir": str(data / "train")}
+    (note,) = (note for note in plan(dataset=train).notes if "hybrid" in note)
+    assert note.startswith('2_sls frog: 1 caption without "sls", which these pictures therefore do not teach')
+    assert not any("do not teach" in note for note in plan(dataset=train, method={"captions": "hybrid"}).notes)
