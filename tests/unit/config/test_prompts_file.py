@@ -5,7 +5,7 @@ import time
 import pytest
 
 from trainer_core.config.prompts_file import read_prompts, with_prompts_of_file
-from trainer_core.config.reader import parse_config
+from trainer_core.config.reader import parse_config, read_config
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError
@@ -106,3 +106,24 @@ def test_a_line_of_spaces_takes_no_time(written):
     started = time.process_time()
     assert "at most 2000 characters" in told(written("a" + " " * 60_000 + "b --d 1 " + "\t" * 3000))[0]
     assert time.process_time() - started < 1
+
+
+def test_a_run_holds_the_prompts_and_not_the_file(written, tmp_path):
+    from dbtui.runs.prepare import configure
+    from trainer_core.main import _parser, _run_directory
+
+    written("sls frog --d 3\n")
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'schema = 1\nmodel.base = "owner/name"\ndataset.train_dir = "train"\n'
+        'sample = { prompts_file = "prompts.txt", num_per_prompt = 2 }\n'
+    )
+    config = configure(str(file))
+    assert [(prompt.prompt, prompt.seed) for prompt in config.sample.prompts] == [("sls frog", 3)]
+    assert config.sample.prompts_file is None
+    options = _parser().parse_args([str(file), "--runs-dir", str(tmp_path / "runs")])
+    made = _run_directory(file, options)
+    assert read_config(made.run_toml).sample == config.sample
+    written("sls frog --d three\n")
+    with pytest.raises(UserError, match="line 1: --d must be a whole number"):
+        configure(str(file))
