@@ -17,6 +17,7 @@ _READ_MORE = f"; text_encoder.max_token_length reads up to {_MOST}"
 _PRODIGY_RATE = 0.1
 """Below this share of the rate that it finds, Prodigy is as good as switched off."""
 _LORA_RATE = 1e-5
+"""Learning rates below this are usual for whole models; those of a LoRA lie a hundred times higher."""
 _SMALL = 0.75
 """A training at less than this share of the pixels that the model was trained at is worth a remark."""
 
@@ -51,8 +52,8 @@ def _on_slow_lora(config: Config) -> Iterator[str]:
     rate = config.optimizer.learning_rate
     if config.method.train == "lora" and config.optimizer.type != "prodigy" and rate < _LORA_RATE:
         yield (
-            f"optimizer.learning_rate = {rate:g} is one for whole models, and a LoRA learns next to nothing with it; "
-            "1e-4 is usual"
+            f"optimizer.learning_rate = {rate:g} is one for whole models, and a LoRA learns next to nothing with "
+            "it; 1e-4 is usual"
         )
 
 

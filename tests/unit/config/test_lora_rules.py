@@ -25,7 +25,7 @@ LORA = '[method]\ntrain = "lora"\n'
         ),
         (
             LORA + '[network]\ninit_from = "/frog.safetensors"\nrank = 8\n',
-            'network.rank is used only with network.init_from left out (it is "/frog.safetensors"); remove that or',
+            'network.rank is used only with network.init_from left out (it is "/frog.safetensors"); remove that',
         ),
     ],
 )
