@@ -32,7 +32,8 @@ def values(value: ValueInfo) -> st.SearchStrategy[Any]:
         open_ends = {"exclude_min": value.gt is not None, "exclude_max": value.lt is not None}
         return st.floats(low, high, allow_infinity=False, **open_ends)
     if value.pattern:
-        return st.from_regex(value.pattern, fullmatch=True)
+        texts = st.from_regex(value.pattern, fullmatch=True)
+        return texts.filter(lambda text: value.max_length is None or len(text) <= value.max_length)
     return TEXT.map(lambda text: text[: value.max_length])
 
 
