@@ -239,6 +239,8 @@ def test_timesteps_stay_within_their_bounds_and_are_those_of_always_without():
     bounded = Objective.of(Loss(min_timestep=300, max_timestep=310), "epsilon", config, CPU)
     drawn = bounded.draw_timesteps(500, torch.Generator().manual_seed(0))
     assert set(drawn.tolist()) == set(range(300, 310))
+    with pytest.raises(UserError, match="this model has 200 timesteps"):
+        Objective.of(Loss(min_timestep=200), "epsilon", {**config, "num_train_timesteps": 200}, CPU)
     free = Objective.of(Loss(), "epsilon", config, CPU)
     ours, theirs = (torch.Generator().manual_seed(0) for _ in range(2))
     assert torch.equal(free.draw_timesteps(500, ours), torch.randint(1000, (500,), generator=theirs))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from trainer_core.config.schema import Loss
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.train.loss_weights import huber_thresholds, timestep_weights
 
@@ -96,8 +97,17 @@ class Objective:
     def of(
         settings: Loss, prediction: Prediction, scheduler_config: dict[str, Any], device: torch.device
     ) -> "Objective":
-        """Return the objective of a model with this scheduler configuration; its tables lie on `device`."""
+        """Return the objective of a model with this scheduler configuration; its tables lie on `device`.
+
+        Raises UserError(CONFIG) if the model has no timestep as high as `loss.min_timestep`.
+        """
         schedule = NoiseSchedule.of(scheduler_config, device)
+        if settings.min_timestep >= schedule.timesteps:
+            raise UserError(
+                f"loss.min_timestep is {settings.min_timestep}, and this model has {schedule.timesteps} timesteps:"
+                " lower it.",
+                ExitCode.CONFIG,
+            )
         return Objective(
             settings=settings,
             prediction=prediction,

@@ -137,8 +137,8 @@ class ScheduleFreeAdamW(LibraryUpdate):
         y waits in main memory: undoing the arithmetic, as the library does, would not give it back exactly.
         """
         trained = [parameter.detach().to("cpu", copy=True) for parameter in parameters_of(self.optimizer)]
-        self.optimizer.eval()
         try:
+            self.optimizer.eval()
             yield
         finally:
             self.optimizer.train()
