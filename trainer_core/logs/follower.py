@@ -14,8 +14,10 @@ from trainer_core.text import safe_text
 SCALARS = ("loss", "lr", "lr_text_encoder", "grad_norm", "images_per_s", "vram_gb")
 """Numbers of a `step` event that are logged, by their names there."""
 MOST_WAITING = 10_000
-CLOSE_SECONDS = 120.0
+DONE_SECONDS = 120.0
 """How long a run that is done waits for its logs: the last pictures may still be on their way to a server."""
+STOPPED_SECONDS = 15.0
+"""How long one that is stopped waits: whoever sent the signal may not wait longer."""
 
 
 class Log(Protocol):
@@ -49,7 +51,7 @@ class LogFollower:
             events.watchers.append(self._see)
             self._thread.start()
 
-    def close(self, timeout: float = CLOSE_SECONDS) -> None:
+    def close(self, timeout: float = DONE_SECONDS) -> None:
         """Write what waits and end the logs; give up on them after `timeout` seconds, with a warning."""
         if self._see not in self._events.watchers:
             return

@@ -5,7 +5,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.logs.follower import DONE_SECONDS, STOPPED_SECONDS
 from trainer_core.logs.start import follow_run
 from trainer_core.models.hub_upload import refuse_bad_token
 from trainer_core.models.load import load_model
@@ -105,8 +106,11 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
     outputs = Outputs(job, run, events)
     session = Session(job, outputs, events, halt, gpu)
     _resume(job, outputs, run, events)
-    with closing(follow_run(config, run, events, job.step)):
+    logs = follow_run(config, run, events, job.step)
+    try:
         return _to_the_end(config, job, outputs, session, halt)
+    finally:
+        logs.close(STOPPED_SECONDS if halt.reason else DONE_SECONDS)
 
 
 def _to_the_end(
