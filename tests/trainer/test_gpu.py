@@ -121,6 +121,28 @@ enable = true
     assert not any(int(count) for count in watched.waits.values()), watched.waits
 
 
+@pytest.mark.parametrize("precision", MEMORY)
+def test_a_lora_trains_and_its_dropout_and_limit_make_nobody_wait(watch, precision: str):
+    tables = """
+gradient_checkpointing = true
+[method]
+train = "lora"
+[network]
+conv_rank = 4
+dropout = 0.1
+rank_dropout = 0.1
+module_dropout = 0.1
+scale_weight_norms = 1.0
+loraplus_lr_ratio = 4.0
+"""
+    watched, model = watch(MEMORY[precision] + tables)
+    assert watched.problem is None
+    assert watched.finite
+    assert not any(parameter.requires_grad for parameter in model.unet.parameters())
+    allowed = 1 if precision == "full_fp16" else 0  # torch's fused AdamW skips inside its kernel
+    assert all(int(count) <= allowed for count in watched.waits.values()), watched.waits
+
+
 @pytest.mark.parametrize("kind", ["paged_adamw", "paged_adamw8bit"])
 def test_paged_state_comes_back_from_a_checkpoint(kind: str, tmp_path: Path):
     from trainer_core.config.schema import Optimizer
