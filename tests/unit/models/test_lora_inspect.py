@@ -14,6 +14,7 @@ from trainer_core.models.lora.sizes import lora_numbers
 from trainer_core.models.save import save_model
 from trainer_core.models.sniff import sniff
 
+BLOCK = "cond_stage_model.model.transformer.resblocks.0"
 Q = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
 
 
@@ -73,6 +74,13 @@ def test_the_size_is_known_before_it_is_made(key, lora, infos):
 def test_a_whole_one_for_the_model_has_no_problem(lora, infos):
     assert check_lora_file(lora(), infos["sd1", "safetensors"], text_encoder=True) == []
     assert check_lora_file(lora("sd2"), infos["sd2", "ckpt"], text_encoder=True) == []
+
+
+def test_a_model_with_impossible_shapes_tells_none(saved, tmp_path):
+    tensors = load_file(saved("sd2-v"))
+    for name in ("model.diffusion_model.middle_block.1.proj_in.weight", f"{BLOCK}.attn.in_proj_weight"):
+        save_file({**tensors, name: torch.tensor(1.0)}, tmp_path / "odd.safetensors")
+        assert shapes_of(sniff(str(tmp_path / "odd.safetensors"), family="sd2", prediction="v")) is None
 
 
 def problem_of(path, info, text_encoder=True):

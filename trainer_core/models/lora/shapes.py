@@ -27,6 +27,7 @@ def shapes_of(model: ModelInfo) -> dict[Place, tuple[int, ...]] | None:
             return None
     except UserError:
         return None  # what is wrong with the model is told elsewhere
+    found = {place: shape for place, shape in found.items() if len(shape) >= 2}  # others are no weights of ours
     needed = [*unet_places(conv=True), *text_encoder_places(1)]
     return found if all(place in found or place.is_optional for place in needed) else None
 
@@ -47,8 +48,8 @@ def _in_file(family: Family, header: Header) -> dict[Place, tuple[int, ...]]:
     for place in _places(family.text_layers(header.tensors)):
         piece = family.piece(place.part, f"{place.path}.weight")
         if info := header.tensors.get(piece.name):
-            rows, *rest = info.shape
-            shapes[place] = (rows if piece.third is None else rows // 3, *rest)
+            rows, rest = info.shape[:1], info.shape[1:]
+            shapes[place] = info.shape if piece.third is None else (*(row // 3 for row in rows), *rest)
     return shapes
 
 
