@@ -1,8 +1,8 @@
 """The complete state of a training on disk: written whole, verified by hash, found again by step.
 
-A checkpoint is a folder `checkpoints/000500/` with weights.safetensors, optimizer.safetensors (with the loss scale and
-the moving averages), state.json and, last, manifest.json (size and SHA-256 of each file). It is staged beside its
-place, fsynced and renamed. A folder counts only if its manifest matches.
+A checkpoint is a folder `checkpoints/000500/` with weights.safetensors, optimizer.safetensors (with the loss scale
+and the moving averages), state.json and, last, manifest.json (size and SHA-256 of each file). It is staged beside
+its place, fsynced and renamed. A folder counts only if its manifest matches.
 """
 
 import hashlib
