@@ -101,7 +101,8 @@ class Optimizer(Table):
     ] = setting(
         "adamw8bit",
         "AdamW or Lion, with 8-bit state or paged to main memory (bitsandbytes; paging needs a CUDA GPU);"
-        " Adafactor; Prodigy, which finds the learning rate itself (set it to 1); AdamW without a schedule (schedule-free).",
+        " Adafactor; Prodigy, which finds the learning rate itself (set it to 1); AdamW without a"
+        " schedule (schedule-free).",
         group="Learning",
         affects="loss",
     )
