@@ -4,6 +4,7 @@ A run directory is trained, or resumed from its newest checkpoint; a TOML file f
 """
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from trainer_core.config.reader import read_config
 from trainer_core.config.writer import dump_config
 from trainer_core.console import make_sturdy
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.logs.follower import a_log_hangs
 from trainer_core.on_disk import is_folder
 from trainer_core.run.directory import RunDirectory, create_numbered_run, create_run, open_run
 from trainer_core.run.names import stem_of
@@ -30,7 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not options.target and not options.extract_ckpt:
         parser.error("name a run directory or a run file")
-    sys.exit(_run(options))
+    code = _run(options)
+    if a_log_hangs():  # everything else is written
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -10,7 +12,8 @@ import pytest
 from PIL import Image
 
 from trainer_core.config.schema import Config, Log
-from trainer_core.logs.follower import LogFollower
+from trainer_core.errors import ExitCode
+from trainer_core.logs.follower import LogFollower, a_log_hangs, end_logs
 from trainer_core.logs.place import log_place
 from trainer_core.logs.start import follow_run
 from trainer_core.logs.wandb_log import shared_settings
@@ -39,9 +42,9 @@ def emit_steps(run, events, first, last):
 def follow(run, config, first, last):
     """Log steps as a trainer's process does that begins after `first` - 1 steps; return its warnings."""
     events = EventWriter(run)
-    follower = follow_run(config, run, events, first - 1)
+    followers = follow_run(config, run, events, first - 1)
     emit_steps(run, events, first, last)
-    follower.close()
+    end_logs(followers, 60)
     events.close()
     return [event["text"] for event in EventReader(run.events).poll() if event["kind"] == "warning"]
 
@@ -171,15 +174,16 @@ def test_what_fails_becomes_one_warning_and_the_others_go_on(run):
     healthy.write_numbers = lambda step, numbers: healthy.seen.append(step)
     events = EventWriter(run)
     openers = {"A": cannot_open, "B": lambda: broken, "C": lambda: healthy}
-    follower = LogFollower(run, events, openers)
+    followers = [LogFollower(name, opener, run, events) for name, opener in openers.items()]
     emit_steps(run, events, 1, 4)
-    follower.close()
+    end_logs(followers, 10)
+    assert not a_log_hangs()
     emit_steps(run, events, 5, 5)  # nobody follows any more
     events.close()
     told = [event["text"] for event in EventReader(run.events).poll() if event["kind"] == "warning"]
-    assert told == [
-        "A is given up (RuntimeError: no server\\x1b[2J)",
-        "B is given up (OSError: no space left)",
+    assert sorted(told) == [
+        "the log for A is given up (RuntimeError: no server\\x1b[2J)",
+        "the log for B is given up (OSError: no space left)",
     ]
     assert broken.seen == [1, 2]
     assert healthy.seen == [1, 2, 3, 4]
@@ -189,17 +193,19 @@ def test_a_log_that_hangs_does_not_stop_the_training(run, monkeypatch):
     monkeypatch.setattr("trainer_core.logs.follower.MOST_WAITING", 100)
     release = threading.Event()
     events = EventWriter(run)
-    follower = LogFollower(run, events, {"A": lambda: release.wait(60)})
+    follower = LogFollower("A", lambda: release.wait(60), run, events)
     started = time.monotonic()
     emit_steps(run, events, 1, 300)
-    follower.close(timeout=0.2)
+    end_logs([follower], 0.2)
     assert time.monotonic() - started < 5
+    assert a_log_hangs()
     events.close()
     release.set()
+    follower.wait(10)
     told = [event["text"] for event in EventReader(run.events).poll() if event["kind"] == "warning"]
     assert len(told) == 2
     assert "cannot keep up" in told[0]
-    assert "did not end within" in told[1]
+    assert "the log for A did not end in time" in told[1]
 
 
 def test_settings_that_leave_the_machine_hold_no_binding_subject_or_secret():
@@ -215,3 +221,16 @@ def test_settings_that_leave_the_machine_hold_no_binding_subject_or_secret():
     text = str(shared)
     for private in ("owner", "sls", "/pictures", "hf_"):
         assert private not in text
+
+
+def test_a_log_that_hangs_does_not_keep_the_process(tmp_path):
+    code = """
+import threading, time
+threading.Thread(target=time.sleep, args=(60,), name="log: A").start()  # as a library's own thread might
+from trainer_core.main import main
+main(["nowhere.toml"])
+"""
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=40, check=False)
+    assert ended.returncode == ExitCode.CONFIG
+    assert "nowhere.toml" in ended.stderr

@@ -1,7 +1,8 @@
-"""Hands the trainer's events to the logs, in a thread of its own: no log blocks or stops the training."""
+"""Hands the trainer's events to the logs, each in a thread of its own: no log blocks or stops the training."""
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ DONE_SECONDS = 120.0
 """How long a run that is done waits for its logs: the last pictures may still be on their way to a server."""
 STOPPED_SECONDS = 15.0
 """How long one that is stopped waits: whoever sent the signal may not wait longer."""
+_THREAD = "log: "
 
 
 class Log(Protocol):
@@ -34,34 +36,34 @@ class Log(Protocol):
 
 
 class LogFollower:
-    """Follows the events of `events` and writes them into logs, each opened in the thread that writes it.
+    """Follows the events of `events` and writes them into one log, opened in the thread that writes it.
 
-    What fails becomes one warning event for each log.
+    What fails becomes one warning event.
     """
 
-    def __init__(self, run: RunDirectory, events: EventWriter, openers: dict[str, Callable[[], Log]]) -> None:
+    def __init__(self, name: str, opener: Callable[[], Log], run: RunDirectory, events: EventWriter) -> None:
+        self.name = name
+        self._opener = opener
         self._run = run
         self._events = events
-        self._openers = openers
-        self._logs: dict[str, Log] = {}
         self._waiting: queue.Queue[dict[str, Any] | None] = queue.Queue(MOST_WAITING)
         self._is_behind = False
-        self._thread = threading.Thread(target=self._follow, name="logs", daemon=True)
-        if openers:
-            events.watchers.append(self._see)
-            self._thread.start()
+        self._thread = threading.Thread(target=self._follow, name=_THREAD + name, daemon=True)
+        events.watchers.append(self._see)
+        self._thread.start()
 
-    def close(self, timeout: float = DONE_SECONDS) -> None:
-        """Write what waits and end the logs; give up on them after `timeout` seconds, with a warning."""
-        if self._see not in self._events.watchers:
-            return
-        self._events.watchers.remove(self._see)
+    def end(self) -> None:
+        """Let the log end once what waits is written; later events are not for it."""
+        with suppress(ValueError):  # it was given up
+            self._events.watchers.remove(self._see)
         with suppress(queue.Full):
-            self._waiting.put(None, timeout=timeout)
-        self._thread.join(timeout)
+            self._waiting.put(None, timeout=1)
+
+    def wait(self, timeout: float) -> None:
+        """Wait until the log has ended; warn if it has not after `timeout` seconds."""
+        self._thread.join(max(0.0, timeout))
         if self._thread.is_alive():
-            names = " and ".join(self._logs or self._openers)
-            self._warn(f"{names} did not end within {timeout:.0f} s; the log may lack its last lines")
+            self._warn("did not end in time, and may lack its last lines")
 
     def _see(self, event: dict[str, Any]) -> None:
         if event["kind"] not in {"step", "sample"}:
@@ -71,16 +73,22 @@ class LogFollower:
         except queue.Full:
             if not self._is_behind:
                 self._is_behind = True
-                self._warn("the logs cannot keep up with the training; some steps will be missing in them")
+                self._warn("cannot keep up with the training; some steps will be missing in it")
 
     def _follow(self) -> None:
-        for name, opener in self._openers.items():
-            self._try(name, lambda name=name, opener=opener: self._logs.update({name: opener()}))  # type: ignore[misc]
-        while (event := self._waiting.get()) is not None:
-            for name, log in list(self._logs.items()):
-                self._try(name, lambda log=log: self._write(log, event))  # type: ignore[misc]
-        for name, log in list(self._logs.items()):
-            self._try(name, log.close)
+        log = None
+        try:
+            log = self._opener()
+            while (event := self._waiting.get()) is not None:
+                self._write(log, event)
+            log.close()
+        except Exception as error:  # noqa: BLE001 - no log is worth the training
+            with suppress(ValueError):
+                self._events.watchers.remove(self._see)
+            self._warn(f"is given up ({type(error).__name__}: {safe_text(error, limit=300)})")
+            if log is not None:
+                with suppress(Exception):
+                    log.close()
 
     def _write(self, log: Log, event: dict[str, Any]) -> None:
         if event["kind"] == "step":
@@ -90,15 +98,19 @@ class LogFollower:
             picture = self._run.path / event["path"]
             log.write_picture(event["step"], picture.stem.partition("-")[2], picture, event["prompt"])
 
-    def _try(self, name: str, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except Exception as error:  # noqa: BLE001 - no log is worth the training
-            self._warn(f"{name} is given up ({type(error).__name__}: {safe_text(error, limit=300)})")
-            failed = self._logs.pop(name, None)
-            if failed is not None:
-                with suppress(Exception):
-                    failed.close()
-
     def _warn(self, text: str) -> None:
-        self._events.emit("warning", code="log", text=text, step=None)
+        self._events.emit("warning", code="log", text=f"the log for {self.name} {text}", step=None)
+
+
+def end_logs(followers: list[LogFollower], timeout: float) -> None:
+    """End all logs and wait for them, `timeout` seconds in all."""
+    deadline = time.monotonic() + timeout
+    for follower in followers:
+        follower.end()
+    for follower in followers:
+        follower.wait(deadline - time.monotonic())
+
+
+def a_log_hangs() -> bool:
+    """Tell whether a log is still busy; its library might then keep the process from ending."""
+    return any(thread.name.startswith(_THREAD) for thread in threading.enumerate())

@@ -12,15 +12,15 @@ from trainer_core.text import safe_text
 DEFAULT_PROJECT = "dbtui"
 
 
-def follow_run(config: Config, run: RunDirectory, events: EventWriter, from_step: int) -> LogFollower:
+def follow_run(config: Config, run: RunDirectory, events: EventWriter, from_step: int) -> list[LogFollower]:
     """Write the events from now on into the logs of `config`; the training stands at `from_step`."""
     if not (config.log.tensorboard or config.log.wandb):
-        return LogFollower(run, events, {})
+        return []
     try:
         place = log_place(run, config.log)
     except OSError as error:
         events.emit("warning", code="log", text=f"there is no log: {safe_text(error)}", step=None)
-        return LogFollower(run, events, {})
+        return []
     openers: dict[str, Callable[[], Log]] = {}
     if config.log.tensorboard:
         from trainer_core.logs.tensorboard_log import TensorBoardLog
@@ -33,4 +33,4 @@ def follow_run(config: Config, run: RunDirectory, events: EventWriter, from_step
         openers["Weights & Biases"] = lambda: WandbLog(
             place.folder, project, name, place.id, shared_settings(config)
         )
-    return LogFollower(run, events, openers)
+    return [LogFollower(name, opener, run, events) for name, opener in openers.items()]

@@ -16,7 +16,7 @@ from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.logs.follower import DONE_SECONDS, STOPPED_SECONDS
+from trainer_core.logs.follower import DONE_SECONDS, STOPPED_SECONDS, end_logs
 from trainer_core.logs.start import follow_run
 from trainer_core.models.hub_upload import refuse_bad_token
 from trainer_core.models.load import load_model
@@ -110,7 +110,7 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
     try:
         return _to_the_end(config, job, outputs, session, halt)
     finally:
-        logs.close(STOPPED_SECONDS if halt.reason else DONE_SECONDS)
+        end_logs(logs, STOPPED_SECONDS if halt.reason else DONE_SECONDS)
 
 
 def _to_the_end(
