@@ -45,6 +45,8 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         environment = {**os.environ, "TERM": term}
+        for name in ("COLUMNS", "LINES"):  # they would be believed before the terminal is
+            environment.pop(name, None)
         self.process = subprocess.Popen(
             command, stdin=child, stdout=child, stderr=child, env=environment, preexec_fn=own_the_terminal
         )

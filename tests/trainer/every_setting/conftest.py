@@ -80,12 +80,17 @@ def fill_hub_cache(cache: Path, revisions: dict[str, Path]) -> None:
 
 
 @pytest.fixture(scope="session")
-def observer(tmp_path_factory: pytest.TempPathFactory, world: dict[str, str]) -> Iterator[Observer]:
-    """The observer of all runs, without a network; pictures that were decoded once are remembered."""
-    folder = tmp_path_factory.mktemp("walk")
+def observer(tmp_path_factory: pytest.TempPathFactory, world: dict[str, str]) -> Observer:
+    """The observer of all runs; pictures that were decoded once are remembered."""
+    return Observer(tmp_path_factory.mktemp("walk"), world)
+
+
+@pytest.fixture(autouse=True)
+def without_network(observer: Observer, world: dict[str, str]) -> Iterator[None]:
+    """Only for as long as a test runs: other tests of this process do speak to a Hub."""
     with (
-        patch.dict("os.environ", {"DBTUI_CACHE_DIR": str(folder / "decoded")}),
+        patch.dict("os.environ", {"DBTUI_CACHE_DIR": str(observer.folder / "decoded")}),
         patch("huggingface_hub.constants.HF_HUB_CACHE", world["hub"]),
         patch("huggingface_hub.HfApi.model_info", side_effect=ConnectionError("no network")),
     ):
-        yield Observer(folder, world)
+        yield
