@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint types contracts pytest test-slow test-gpu bench bench-gpu generate clean
+# Rows of the acceptance table to run: make test-faults ROWS=6,12
+ROWS ?= all
+
+.PHONY: demo test lint types contracts pytest test-faults test-slow test-gpu bench bench-gpu generate clean
 
 demo: $(READY)
 	$(BIN)/dbtui demo
@@ -22,6 +25,9 @@ contracts: $(READY)
 
 pytest: $(READY)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-faults: $(READY)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --faults=$(ROWS)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow

@@ -1,4 +1,4 @@
-"""What tests of several folders share: the Hub's upload protocol, spoken by a server on this machine."""
+"""What tests of several folders share: the acceptance table, and the Hub's upload protocol on this machine."""
 
 import base64
 import hashlib
@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
+from tests.faults import table
+
 COMMIT = "89" * 20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    table.add_option(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    table.install(config)
 
 
 def git_id(content):
