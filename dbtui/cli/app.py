@@ -10,16 +10,20 @@ from typing import Annotated
 import typer
 
 from dbtui import __version__
-from dbtui.cli import attach as attached
+from dbtui.cli import commands
+from dbtui.cli.attach import attach
 from dbtui.cli.bundle import bundle
 from dbtui.cli.caption import caption
 from dbtui.cli.convert import convert
 from dbtui.cli.demo import demo
 from dbtui.cli.doctor import doctor
+from dbtui.cli.log import log
 from dbtui.cli.merge import merge
 from dbtui.cli.plan import plan
 from dbtui.cli.preset import app as preset_app
+from dbtui.cli.resume import resume
 from dbtui.cli.run import run as run_command
+from dbtui.cli.runs import runs
 from dbtui.cli.scan import scan
 from dbtui.cli.token import token
 from trainer_core.errors import ExitCode, UserError
@@ -99,9 +103,7 @@ app.command("caption")(caption)
 app.add_typer(preset_app, name="preset")
 app.command("plan")(plan)
 app.command("run")(run_command)
-for _command in (attached.runs, attached.attach, attached.resume, attached.stop):
-    app.command(_command.__name__)(_command)
-for _command in (attached.save, attached.sample, attached.log):
+for _command in (runs, attach, resume, commands.stop, commands.save, commands.sample, log):
     app.command(_command.__name__)(_command)
 app.command("bundle")(bundle)
 app.command("demo")(demo)

@@ -34,6 +34,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as train.max_steps=800; repeatable."),
 ]
+Run = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="Name or path of the run; the newest live one if not given.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 DEFAULT_RUNS_DIR = Path("runs")

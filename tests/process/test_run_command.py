@@ -81,7 +81,7 @@ def stopped(run_file: Path, tmp_path: Path) -> RunDirectory:
 
 
 def test_a_resume_on_a_full_disk_starts_nothing(stopped: RunDirectory, monkeypatch: pytest.MonkeyPatch):
-    from dbtui.cli.attach import resume
+    from dbtui.cli.resume import resume
 
     usage = namedtuple("usage", "total used free")(10**9, 10**9 - 5, 5)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
