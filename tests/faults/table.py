@@ -1,7 +1,7 @@
 """The acceptance table: which tests prove which row, and a table of how it went, printed at the end.
 
-A test names its rows with `@pytest.mark.row(6)`, wherever it lies. `pytest --faults` (`make test-faults`) runs every
-such test and is red where a row failed, or has no test that ran and no reason why.
+A test names its rows with `@pytest.mark.row(6)`, wherever it lies. `pytest --faults` (`make test-faults`) runs
+every such test and is red where a row failed, or has no test that ran and no reason why.
 """
 
 import tomllib
@@ -69,7 +69,7 @@ class Outcome:
 
 
 class AcceptanceTable:
-    """Collects how the tests of each row went. `wanted` are the rows to run, None for an ordinary run of pytest."""
+    """Collects how the tests of each row went; `wanted` are the rows to run, None for any other run of pytest."""
 
     def __init__(self, config: pytest.Config, wanted: frozenset[int] | None) -> None:
         self.config = config
@@ -112,6 +112,8 @@ class AcceptanceTable:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.config.option.collectonly:
+            return
         if self.wanted is not None:
             for line in self.lines():
                 terminalreporter.write_line(line)

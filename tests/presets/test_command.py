@@ -65,6 +65,7 @@ def test_check_as_json(capsys, tmp_path):
     assert (good["ok"], bad["ok"], len(bad["problems"])) == (True, False, 2)
 
 
+@pytest.mark.row(43)
 @pytest.mark.parametrize("command", [["list"], ["show", "mine"], ["check", "mine"]])
 def test_nothing_from_a_file_acts_on_the_terminal(command, own_presets):
     (own_presets / "mine.toml").write_text(BAD.replace('"\\u001b', '# \u202e\x85 [bold]\n"\\u001b'))

@@ -29,6 +29,7 @@ def test_a_shipped_name_always_means_the_shipped_preset(own_presets):
     assert find("sd15-12gb").origin == "shipped"
 
 
+@pytest.mark.row(42)
 def test_links_out_of_the_folder_and_odd_names_are_left_out(own_presets, tmp_path):
     outside = tmp_path / "outside.toml"
     outside.write_text(MINE)
@@ -44,6 +45,7 @@ def test_links_out_of_the_folder_and_odd_names_are_left_out(own_presets, tmp_pat
         find_text("out")
 
 
+@pytest.mark.row(42)
 @pytest.mark.parametrize(
     "name", ["../outside", "/etc/passwd", "", ".", "..", "a/b", "x" * 300, "\x1b[31m", "a\0b"]
 )
@@ -67,6 +69,7 @@ def test_a_name_that_differs_from_the_files_is_told(own_presets):
     assert 'preset.name is "other"' in problem
 
 
+@pytest.mark.row(42)
 def test_a_preset_that_binds_a_machine_is_told(own_presets):
     (own_presets / "mine.toml").write_text('schema = 1\n[model]\nbase = "owner/name"\n')
     (problem,) = inspect(find("mine")).problems

@@ -26,6 +26,7 @@ def test_attach_and_leave_and_attach_again(terminal, trainer, run):
         assert is_alive(run)
 
 
+@pytest.mark.row(9)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_an_attached_viewer_detaches(terminal, trainer, run, number):
     trainer()
@@ -54,6 +55,7 @@ def test_x_in_an_attached_viewer_stops_the_run(terminal, trainer, run, state):
     assert state().ending.text == "stopped by command"
 
 
+@pytest.mark.row(1)
 def test_a_viewer_that_comes_late_folds_to_the_same_state(run, trainer, wait):
     process = trainer("--steps", "200", "--delay", "0.005")
     early = Follower(run)

@@ -97,12 +97,14 @@ def test_what_is_good_is_accepted(dbtui, good: Path, tmp_path: Path, command: st
     assert "error" not in done.stderr
 
 
+@pytest.mark.row(45)
 @PLAN_AND_RUN
 def test_a_missing_model(refused, command: str):
     (line,) = refused(command, 4, "--model", "nowhere/model.safetensors")
     assert "nowhere/model.safetensors: there is no such file" in line
 
 
+@pytest.mark.row(45)
 @PLAN_AND_RUN
 def test_a_model_that_is_something_else(refused, command: str, tmp_path: Path):
     (tmp_path / "model.safetensors").write_text("<html>404</html>")
@@ -121,6 +123,7 @@ def test_a_wrong_table(dbtui, good: Path, tmp_path: Path, command: str):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.row(52)
 @PLAN_AND_RUN
 def test_an_empty_folder(refused, command: str, tmp_path: Path):
     (tmp_path / "empty").mkdir()
@@ -163,12 +166,14 @@ def test_a_file_in_the_place_of_the_runs(refused, command: str, tmp_path: Path):
     assert "taken is not a folder" in line
 
 
+@pytest.mark.row(16)
 @PLAN_AND_RUN
 def test_a_read_only_disk(refused, command: str, read_only: Path):
     lines = refused(command, 6, runs=read_only / "runs")
     assert any("read-only" in line and str(read_only) in line for line in lines)
 
 
+@pytest.mark.row(13)
 @PLAN_AND_RUN
 def test_a_full_disk(refused, command: str, small_disk: Path):
     (line,) = refused(command, 6, runs=small_disk / "runs")

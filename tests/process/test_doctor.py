@@ -99,6 +99,7 @@ def test_a_broken_bitsandbytes_is_quiet_and_a_problem(fake):
     assert "optimizer.type" in finding.action
 
 
+@pytest.mark.row(54)
 def test_a_driver_that_hangs_is_left_alone(fake):
     fake("pynvml", "import time\ndef nvmlInit(): time.sleep(600)")
     answer = ask("gpus", 2)
@@ -106,6 +107,7 @@ def test_a_driver_that_hangs_is_left_alone(fake):
     assert levels(gpu_findings(answer, Answer(CPU_TORCH))) == {"driver": "note", "card": "note"}
 
 
+@pytest.mark.row(54)
 def test_no_nvml_means_no_gpu_and_that_is_possible(fake):
     fake("pynvml", "def nvmlInit(): raise OSError('NVML Shared Library Not Found')")
     answer = ask("gpus", 20)

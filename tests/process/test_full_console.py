@@ -23,6 +23,7 @@ def test_a_refused_file(tmp_path: Path):
     assert code_of(tmp_path / "run.toml") == 2
 
 
+@pytest.mark.row(14)
 @pytest.mark.parametrize("is_missing", [False, True])
 def test_a_training(tmp_path: Path, is_missing: bool):
     from dbtui.demo.files import write_demo_files

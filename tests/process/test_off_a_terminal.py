@@ -68,6 +68,7 @@ def test_a_killed_trainer_is_told_as_such(watched):
     assert "console.log" in done.stdout
 
 
+@pytest.mark.row(34)
 def test_a_second_trainer_is_refused(run, trainer):
     first = trainer()
     second = subprocess.run([sys.executable, *first.args[1:]], capture_output=True, text=True, timeout=30)
@@ -93,6 +94,7 @@ def test_exit_codes_are_ours_whatever_the_system_says(status: int, code: int):
     assert exit_code_of(status) == code
 
 
+@pytest.mark.row(10)
 def test_a_suspended_trainer_is_alive_and_goes_on(run, trainer, state, wait):
     process = trainer()
     process.send_signal(signal.SIGSTOP)
@@ -105,6 +107,7 @@ def test_a_suspended_trainer_is_alive_and_goes_on(run, trainer, state, wait):
     wait(lambda: state().step > before + 5, "the training goes on")
 
 
+@pytest.mark.row(53)
 def test_secrets_of_the_environment_are_in_no_file_of_the_run(watched, run, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_ThisIsTheSecret")
     monkeypatch.setenv("WANDB_API_KEY", "another-secret-value")

@@ -4,6 +4,8 @@ import json
 import signal
 import time
 
+import pytest
+
 from trainer_core.run.lock import is_alive
 
 
@@ -49,6 +51,7 @@ def test_a_second_ctrl_c_leaves_at_once(terminal, watched, run, state, wait):
     assert state().ending.exit_code == 75
 
 
+@pytest.mark.row(1, 2)
 def test_a_lost_connection_ends_only_the_viewer(terminal, watched, run, state, wait):
     screen = terminal(watched("--steps", "400", "--delay", "0.01"))
     screen.wait_for("training")
@@ -62,6 +65,7 @@ def test_a_lost_connection_ends_only_the_viewer(terminal, watched, run, state, w
     assert steps_of(run) == list(range(1, 401))
 
 
+@pytest.mark.row(8)
 def test_killing_the_viewer_does_not_touch_the_run(terminal, watched, run, state, wait):
     screen = terminal(watched())
     screen.wait_for("training")
@@ -72,6 +76,7 @@ def test_killing_the_viewer_does_not_touch_the_run(terminal, watched, run, state
     assert is_alive(run)
 
 
+@pytest.mark.row(9)
 def test_sigterm_gives_the_terminal_back_and_the_run_goes_on(terminal, watched, run):
     screen = terminal(watched())
     screen.wait_for("training")
@@ -106,6 +111,7 @@ def test_x_stops_and_saves(terminal, watched, state):
     assert state().ending.exit_code == 75
 
 
+@pytest.mark.row(55)
 def test_a_storm_of_sizes(terminal, watched):
     screen = terminal(watched("--steps", "150"))
     screen.wait_for("training")
@@ -117,6 +123,7 @@ def test_a_storm_of_sizes(terminal, watched):
     assert screen.is_put_back()
 
 
+@pytest.mark.row(55)
 def test_a_dumb_terminal_gets_plain_lines(terminal, watched):
     screen = terminal(watched("--steps", "30"), term="dumb")
     assert screen.end() == 0

@@ -80,6 +80,7 @@ def stopped(run_file: Path, tmp_path: Path) -> RunDirectory:
     return create_run(tmp_path / "runs", "stopped", dump_config(read_config(run_file)))
 
 
+@pytest.mark.row(13)
 def test_a_resume_on_a_full_disk_starts_nothing(stopped: RunDirectory, monkeypatch: pytest.MonkeyPatch):
     from dbtui.cli.resume import resume
 

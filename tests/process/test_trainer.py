@@ -120,6 +120,7 @@ def test_the_model_is_on_the_hub_and_the_numbers_in_the_log(finished, upload_hub
     assert b"hf_ttt" not in b"".join(path.read_bytes() for path in finished.path.iterdir() if path.is_file())
 
 
+@pytest.mark.row(3, 34)
 def test_sigterm_saves_and_a_resume_ends_with_the_same_weights(finished, run_file, tmp_path):
     run = new_run(run_file, tmp_path)
     process = subprocess.Popen([*TRAINER, str(run.path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

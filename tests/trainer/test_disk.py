@@ -27,6 +27,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.row(12)
 def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(small_disk, make_job, run_job):
     job = make_job(train={"max_steps": 4, "workers": 1})
     run_job(job, 1)
@@ -45,6 +46,7 @@ def fill(folder):
             pass
 
 
+@pytest.mark.row(12)
 def test_models_and_previews_on_a_full_disk(small_disk, make_job, recorder):
     fill(small_disk)
     job = make_job(sample={"prompts": [{"prompt": "frog", "steps": 1}]})

@@ -135,6 +135,7 @@ def test_xformers_is_refused_on_a_cpu(make_job):
         make_job(memory={"attention": "xformers"})
 
 
+@pytest.mark.row(19)
 @pytest.mark.parametrize("kind", ["adamw", "adamw8bit"])
 def test_a_loss_that_is_not_finite_stops_and_never_reaches_the_weights(kind, make_job, run_job):
     job = make_job(train=FEW, optimizer={"type": kind})
@@ -152,6 +153,7 @@ def test_a_loss_that_is_not_finite_stops_and_never_reaches_the_weights(kind, mak
     assert all(parameter.isfinite().all() for parameter in job.parameters.values())
 
 
+@pytest.mark.row(19)
 def test_nothing_is_saved_after_a_loss_that_is_not_finite(make_job, recorder, tmp_path):
     job = make_job(train=FEW, save={"every_n_steps": 1})
     fetch = job.loader.fetch

@@ -66,6 +66,7 @@ def two_checkpoints(make_job, run_job, tmp_path):
     return tmp_path / "checkpoints"
 
 
+@pytest.mark.row(25, 26)
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "no manifest", "stray"])
 def test_a_damaged_checkpoint_is_passed_over(damage, two_checkpoints):
     newest = two_checkpoints / "000002"
@@ -88,6 +89,7 @@ def test_a_damaged_checkpoint_is_passed_over(damage, two_checkpoints):
     assert [("000002 is damaged" in reason) for reason in passed_over] == [True] * (damage != "stray")
 
 
+@pytest.mark.row(33)
 def test_the_two_newest_are_kept_by_step_and_not_by_time(two_checkpoints, make_job, run_job):
     job = make_job(train={"max_steps": 4, "workers": 1})
     run_job(job, 3)
@@ -97,6 +99,7 @@ def test_the_two_newest_are_kept_by_step_and_not_by_time(two_checkpoints, make_j
     assert [path.name for path in checkpoints(two_checkpoints)] == ["000002", "000003", "000010"]
 
 
+@pytest.mark.row(31)
 def test_another_dataset_is_refused_with_the_difference(two_checkpoints, make_job):
     job = make_job(train={"max_steps": 4, "workers": 1}, reg=False)
     with pytest.raises(UserError, match=r"gone or changed since: 100.png, 101.png, 102.png") as caught:
@@ -104,6 +107,7 @@ def test_another_dataset_is_refused_with_the_difference(two_checkpoints, make_jo
     assert caught.value.code is ExitCode.RESUME
 
 
+@pytest.mark.row(30)
 def test_what_decides_the_learning_may_not_change_and_the_rest_may(two_checkpoints, make_job):
     path = checkpoints(two_checkpoints)[-1]
     other = make_job(
@@ -132,6 +136,7 @@ def test_names_that_are_not_utf8_can_be_saved(make_job, run_job, pictures, tmp_p
     restore(job, saved)
 
 
+@pytest.mark.row(28)
 def test_a_checkpoint_of_a_newer_format_is_refused(two_checkpoints, make_job):
     path = two_checkpoints / "000002"
     state = json.loads((path / "state.json").read_text())

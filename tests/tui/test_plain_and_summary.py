@@ -35,6 +35,7 @@ def test_plain_lines_do_not_depend_on_how_events_arrive(story):
     assert singly == PlainLines(interval=60).feed(events)
 
 
+@pytest.mark.row(44)
 def test_plain_lines_are_safe():
     lines = PlainLines().feed([{"kind": "warning", "text": "\x1b]0;x\x07\n"}, {"kind": "phase", "name": "\x9b"}])
     assert not any(character in "".join(lines) for character in "\x1b\x07\x9b\n")

@@ -28,6 +28,7 @@ def test_nothing_yet(facts):
     assert "appears here" in shown
 
 
+@pytest.mark.row(55)
 @pytest.mark.parametrize("width", [1, 7, 20, 39, 40, 60, 71, 72, 80, 120, 300])
 @pytest.mark.parametrize("height", [1, 5, 12, 17, 18, 24, 60])
 def test_every_size_is_kept(story, facts, width: int, height: int):
@@ -37,6 +38,7 @@ def test_every_size_is_kept(story, facts, width: int, height: int):
         assert all(cell_len(line.plain) <= width for line in lines)
 
 
+@pytest.mark.row(10)
 def test_silence_and_endings_are_said(story, facts):
     state = fold(story(412))
     assert "no news for 5 min" in picture(state, facts, 80, 24, silence=300.0)
@@ -46,6 +48,7 @@ def test_silence_and_endings_are_said(story, facts):
         assert words in picture(ended, facts, 80, 24, silence=300.0).splitlines()[0]
 
 
+@pytest.mark.row(43, 44)
 def test_hostile_text_is_shown_escaped(facts):
     prompt = "[bold]x[/nonsense] \x1b]0;owned\x07 \u202eevil \udcff 日本"
     events = [

@@ -41,6 +41,7 @@ NASTY = {
 }
 
 
+@pytest.mark.row(41)
 @pytest.mark.parametrize("text", NASTY.values(), ids=NASTY.keys())
 @pytest.mark.parametrize("read", [parse_config, check_preset])
 def test_nasty_texts_are_refused_fast(text, read):
@@ -51,6 +52,7 @@ def test_nasty_texts_are_refused_fast(text, read):
     assert all(len(problem) < 600 for problem in caught.value.problems)
 
 
+@pytest.mark.row(41)
 def test_a_huge_file_is_not_read_into_memory(tmp_path):
     file = tmp_path / "run.toml"
     with file.open("wb") as written:
@@ -96,6 +98,7 @@ def read_within_a_second(text: str, overrides: list[str]) -> None:
     assert time.process_time() - started < 1
 
 
+@pytest.mark.row(39, 40)
 @given(
     FILES.map(lambda text: "schema = 1\n" + text),
     st.lists(SETTINGS.map(lambda text: text.replace(" = ", "=")), max_size=3),
@@ -111,6 +114,7 @@ def test_no_text_raises_anything_but_a_message(text, overrides):
     read_within_a_second(text, overrides)
 
 
+@pytest.mark.row(41)
 @given(st.binary(max_size=400))
 @settings(max_examples=100, deadline=None)
 def test_no_bytes_raise_anything_but_a_message(tmp_path_factory, content):

@@ -86,10 +86,12 @@ run.toml: save.keep_last is used only with save.every_n_steps or save.every_n_ep
 """
 
 
+@pytest.mark.row(38, 39)
 def test_every_mistake_is_told_at_once(problems):
     assert sorted(problems(MISTAKES)) == sorted(TOLD.splitlines())
 
 
+@pytest.mark.row(39, 40)
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -108,6 +110,7 @@ def test_a_wrong_value_is_told_with_what_is_allowed(problems, key, value):
     assert allowed.get(name, "") in problem
 
 
+@pytest.mark.row(43)
 def test_text_from_the_file_cannot_act_on_a_terminal(problems):
     text = (
         'schema = 1\n"\\u001b]0;owned\\u0007" = 1\n"a\u202eb" = 1\n[optimizer]\ntype = "\\u009b31m[bold]\\u0085"\n'
@@ -137,6 +140,7 @@ def test_too_long_a_list_of_tables_is_told(problems):
     assert problem == "run.toml: concept holds 65 tables; at most 64 are allowed"
 
 
+@pytest.mark.row(42)
 def test_nul_in_a_text_is_told(problems):
     assert problems('schema = 1\n[model]\nbase = "a\\u0000b"\n') == [
         "run.toml: model.base contains a NUL character"

@@ -38,6 +38,7 @@ class TestVersion:
             'run.toml: schema is missing; add the line "schema = 1" at the top'
         ]
 
+    @pytest.mark.row(37)
     def test_newer(self, problems):
         (problem,) = problems("schema = 99\n[new_table]\nx = 1\n")
         assert "made by a newer dbtui" in problem
@@ -238,6 +239,7 @@ class TestPaths:
 
 
 class TestShareable:
+    @pytest.mark.row(42)
     @pytest.mark.parametrize(
         ("text", "told"),
         [

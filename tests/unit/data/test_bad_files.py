@@ -16,6 +16,7 @@ DEEP_ONLY = {"damaged.png"}
 """Damage inside the pixels, which only decoding finds."""
 
 
+@pytest.mark.row(51)
 @pytest.mark.parametrize("deep", [False, True])
 def test_every_bad_file_is_named_once_with_its_reason(bad_folder, scan, deep):
     folder, expected = bad_folder
@@ -29,6 +30,7 @@ def test_every_bad_file_is_named_once_with_its_reason(bad_folder, scan, deep):
     assert result.faults == ()
 
 
+@pytest.mark.row(51)
 def test_good_pictures_beside_bad_ones_can_be_trained_on(bad_folder, scan):
     folder, _ = bad_folder
     result = scan(folder.parent, deep=True)
@@ -56,6 +58,7 @@ def test_a_file_without_read_permission_is_named(tmp_path, save_pictures, scan):
     assert [fault.path.name for fault in scan(tmp_path / "t").bad_images] == ["0.jpg"]
 
 
+@pytest.mark.row(52)
 def test_a_folder_without_usable_pictures_is_a_fault_even_when_bad_ones_are_skipped(tmp_path, scan):
     folder = tmp_path / "train" / "1_sls frog"
     folder.mkdir(parents=True)

@@ -93,6 +93,7 @@ def test_a_caption_that_is_no_file_does_not_wait_for_ever(tmp_path):
         read_caption(tmp_path / "a.txt")
 
 
+@pytest.mark.row(52)
 def test_empty_and_orphaned_captions_are_mentioned(folder, scan):
     (folder / "0.txt").write_text("  \n")
     (folder / "readme.txt").write_text("x")

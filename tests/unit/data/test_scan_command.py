@@ -83,6 +83,7 @@ def test_json_says_everything(data, capsys):
     assert report["buckets"] == [{"size": [512, 512], "pictures": 63}]
 
 
+@pytest.mark.row(44)
 @pytest.mark.parametrize("name", ["\x1b]0;pwned\x07", "[bold]x[/nope]", "a\nb", NOT_UTF8, "\u202egpj"])
 def test_hostile_names_and_captions_are_shown_escaped(tmp_path, encode, capsys, name):
     name = name.replace("/", "\u2215")

@@ -34,6 +34,7 @@ def hostile_file(path, kind, canary):
     return path
 
 
+@pytest.mark.row(49)
 @pytest.mark.parametrize("kind", ["zip", "legacy", "raw", "raw and newer"])
 def test_hostile_pickles_are_refused_and_not_run(tmp_path, kind):
     path = hostile_file(tmp_path / "evil.ckpt", kind, tmp_path / "canary")
@@ -47,6 +48,7 @@ def test_hostile_pickles_are_refused_and_not_run(tmp_path, kind):
     assert not (tmp_path / "out.safetensors").exists()
 
 
+@pytest.mark.row(49)
 def test_the_canary_works(tmp_path):
     """The same file does run its code where nothing holds it back."""
     path = hostile_file(tmp_path / "evil.ckpt", "zip", tmp_path / "canary")
@@ -54,6 +56,7 @@ def test_the_canary_works(tmp_path):
     assert (tmp_path / "canary").is_dir()
 
 
+@pytest.mark.row(49)
 def test_a_hostile_ckpt_is_refused_even_with_torchs_restriction_switched_off(tmp_path, load, monkeypatch):
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     path = hostile_file(tmp_path / "evil.ckpt", "zip", tmp_path / "canary")

@@ -55,6 +55,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.row(48)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_are_refused_by_name(tmp_path, name):
     content, expected = HOSTILE[name]
@@ -68,6 +69,7 @@ def test_hostile_files_are_refused_by_name(tmp_path, name):
     assert expected in caught.value.problems[0]
 
 
+@pytest.mark.row(48)
 def test_a_flood_of_empty_tensors_is_refused_quickly(tmp_path):
     one = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     path = tmp_path / "flood.safetensors"
@@ -107,6 +109,7 @@ def test_an_unreadable_path_is_named(tmp_path):
         read_header(tmp_path / "gone.safetensors")
 
 
+@pytest.mark.row(48)
 def test_a_header_length_that_looks_like_a_pickle(tmp_path):
     """0x80 is a pickle's first byte, and as good a header length as any."""
     for padding in range(0x380):

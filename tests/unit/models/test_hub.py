@@ -159,6 +159,7 @@ def bodies(hub, part):
     return [asked for asked in hub.state["asked"] if asked[0] == "GET" and part in asked[1]]
 
 
+@pytest.mark.row(46)
 def test_only_the_needed_files_are_fetched_and_later_none(hub, fetch, load, same_weights, saved):
     said = fetch()
     assert "asking the Hub" in said
@@ -180,6 +181,7 @@ def test_only_the_needed_files_are_fetched_and_later_none(hub, fetch, load, same
     assert hub.state["asked"] == []
 
 
+@pytest.mark.row(47)
 def test_a_broken_connection_is_resumed(hub, fetch):
     name = "unet/diffusion_pytorch_model.safetensors"
     hub.state["cut"] = {name: 11_000_000}  # huggingface_hub writes in portions of ten million bytes
@@ -191,6 +193,7 @@ def test_a_broken_connection_is_resumed(hub, fetch):
     assert len(ranges) == 2
 
 
+@pytest.mark.row(47)
 def test_a_killed_download_goes_on_where_it_stopped(hub, fetch, tmp_path):
     name = "unet/diffusion_pytorch_model.safetensors"
     hub.state |= {"cut": {name: 11_000_000}, "hang": True}
@@ -229,6 +232,7 @@ def test_a_file_that_arrives_damaged_is_not_used(hub, fetch, tmp_path):
     assert "fetched" in fetch()
 
 
+@pytest.mark.row(47)
 @pytest.mark.parametrize(
     ("state", "words"),
     [
@@ -252,6 +256,7 @@ def test_a_repository_without_a_model(hub, fetch):
     assert "refused 4 owner/tiny: this repository holds no SD 1.x or 2.x model" in fetch()
 
 
+@pytest.mark.row(46)
 def test_without_a_network_and_without_a_cache(fetch):
     offline = fetch(HF_HUB_OFFLINE="1")
     nobody = fetch(HF_ENDPOINT="http://127.0.0.1:9")
@@ -292,6 +297,7 @@ def test_the_choice_of_files():
     assert choose_vae_files(["README.md"]) == []
 
 
+@pytest.mark.row(47)
 def test_tokens_never_show():
     assert without_token("bad token hf_abcdefgh12345 in url\nmore") == "bad token hf_*** in url"
 

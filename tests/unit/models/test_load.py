@@ -36,6 +36,7 @@ def refusal(load, path, **settings) -> str:
     return "\n".join(caught.value.problems)
 
 
+@pytest.mark.row(21)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("name", [UNET_BIAS, "first_stage_model.encoder.conv_in.bias"])
 def test_weights_that_are_not_finite_are_refused(load, changed, name, value):

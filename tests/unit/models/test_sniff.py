@@ -218,6 +218,7 @@ def test_folders_of_other_kinds(folder):
     assert "inpainting" in refusal(folder)
 
 
+@pytest.mark.row(50)
 def test_code_that_a_folder_brings_along_is_not_run(folder):
     (folder / "canary.py").write_text("raise SystemExit('code was run')")
     edit(folder / "model_index.json", unet=["canary", "UNet"])

@@ -90,6 +90,7 @@ def test_the_report_counts_problems_by_kind(all_wrong, drawn):
         assert words in text
 
 
+@pytest.mark.row(44)
 def test_names_cannot_act_on_the_terminal(plan, drawn, pictures):
     train = pictures("evil/2_\x1b]0;x\x07[bold]sls frog", 1)
     text = drawn(plan(dataset={"train_dir": str(train)}))

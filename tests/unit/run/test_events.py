@@ -49,6 +49,7 @@ def test_every_line_is_strict_json(run: RunDirectory):
     assert (sample["path"], sample["step"]) == ("/a/\udcff.png", 3.5)
 
 
+@pytest.mark.row(56)
 def test_a_half_line_is_not_yet(run: RunDirectory):
     reader = EventReader(run.events)
     assert reader.poll() == []
@@ -66,6 +67,7 @@ def test_lines_that_are_no_events_are_passed_over(run: RunDirectory):
     assert EventReader(run.events).poll() == [{"kind": "alien"}, {"kind": "b"}]
 
 
+@pytest.mark.row(56)
 def test_a_resume_cuts_the_torn_line_and_goes_on(run: RunDirectory, read_lines):
     writer = EventWriter(run)
     writer.emit("step", step=1)
@@ -132,6 +134,7 @@ print("trained on", writer.lost > 0)
 """
 
 
+@pytest.mark.row(14)
 def test_a_full_disk_costs_events_but_not_the_training(run: RunDirectory, read_lines):
     done = subprocess.run(
         [sys.executable, "-c", FILL_UP, str(run.path)], capture_output=True, text=True, timeout=30
@@ -152,6 +155,7 @@ def test_an_unwritable_file_stops_nobody(run: RunDirectory, capfd):
     assert "events are being lost" in capfd.readouterr().err
 
 
+@pytest.mark.row(53)
 def test_secrets_stay_out(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_TOKEN", "a-very-own-secret")
     writer = EventWriter(run)

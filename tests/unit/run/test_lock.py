@@ -48,6 +48,7 @@ def test_a_run_without_a_lock_is_not_alive(run: RunDirectory):
     assert lock_holder(run) is None
 
 
+@pytest.mark.row(34)
 def test_the_second_trainer_is_told_who_the_first_is(run: RunDirectory):
     with holder(run) as process:
         assert is_alive(run)
@@ -57,6 +58,7 @@ def test_the_second_trainer_is_told_who_the_first_is(run: RunDirectory):
         assert f"process {process.pid} on {os.uname().nodename}, for" in str(caught.value)
 
 
+@pytest.mark.row(35)
 def test_a_killed_trainers_lock_is_free_at_once(run: RunDirectory):
     with holder(run) as process:
         process.kill()
@@ -82,6 +84,7 @@ def forge(run: RunDirectory, **changes: object) -> None:
     run.lock.write_text(json.dumps(identity | changes))
 
 
+@pytest.mark.row(35)
 @pytest.mark.parametrize("changes", [{"start": "1"}, {"boot_id": "another boot"}, {"pid": 4_000_000}])
 def test_a_pid_used_again_is_not_the_trainer(run: RunDirectory, changes: dict[str, object]):
     forge(run, **changes)
@@ -89,6 +92,7 @@ def test_a_pid_used_again_is_not_the_trainer(run: RunDirectory, changes: dict[st
     acquire(run).release()
 
 
+@pytest.mark.row(36)
 def test_a_held_lock_of_another_machine_counts_as_alive(run: RunDirectory):
     forge(run, host="elsewhere", pid=1)
     with run.lock.open() as file:

@@ -57,6 +57,7 @@ def test_one_missing_answer_costs_only_itself(monkeypatch: pytest.MonkeyPatch):
     assert (reading.load, reading.power, reading.vram_used_gb, reading.vram_total_gb) == (98, None, None, None)
 
 
+@pytest.mark.row(54)
 def test_without_library_driver_or_card_there_is_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert read_gpu("0") is None
@@ -67,6 +68,7 @@ def test_without_library_driver_or_card_there_is_nothing(monkeypatch: pytest.Mon
     assert read_gpu() is None
 
 
+@pytest.mark.row(54)
 def test_a_driver_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch):
     released, calls = threading.Event(), []
 
