@@ -57,7 +57,8 @@ def test_a_file_and_what_lies_beside_it_arrive(hub, model):
     assert wanted.items() <= hub["created"].items()
     assert (done.files, done.bytes, done.url) == (2, 35009, f"{hub['url']}/owner/frog")
     assert hub["message"] == "Upload frog.safetensors with dbtui"
-    sent = {authorization for command, path, authorization in hub["asked"] if not path.startswith("/upload/")}
+    not_ours = ("/upload/", "/api/agent-harnesses")  # the second is the library's own, once a day
+    sent = {authorization for command, path, authorization in hub["asked"] if not path.startswith(not_ours)}
     assert sent == {f"Bearer {TOKEN}"}
     assert all(authorization is None for _, path, authorization in hub["asked"] if path.startswith("/upload/"))
 
