@@ -36,17 +36,22 @@ _LONGEST_START = 600.0
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """What tells one process from every other: `start` and `boot_id` are opaque and may be empty if unknown."""
+    """What tells one process from every other. All but `pid` and `host` are opaque, and empty if unknown.
+
+    Containers of one machine share its boot and may share a host name; `pid_ns` says whose pids are meant.
+    """
 
     pid: int
     start: str
     boot_id: str
     host: str
+    pid_ns: str = ""
 
     @classmethod
     def mine(cls) -> "ProcessIdentity":
         """Return the identity of the process that calls."""
-        return cls(os.getpid(), process_start(os.getpid()), boot_id(), socket.gethostname())
+        pid = os.getpid()
+        return cls(pid, process_start(pid), boot_id(), socket.gethostname(), pid_namespace())
 
     @classmethod
     def from_json(cls, text: str) -> "ProcessIdentity | None":
@@ -58,16 +63,27 @@ class ProcessIdentity:
         if not isinstance(data, dict):
             return None
         pid = data.get("pid")
-        words = [word for name in ("start", "boot_id", "host") if isinstance(word := data.get(name), str)]
-        return cls(pid, *words) if type(pid) is int and len(words) == 3 else None
+        start, boot, host = (data.get(name) for name in ("start", "boot_id", "host"))
+        if type(pid) is not int or not (
+            isinstance(start, str) and isinstance(boot, str) and isinstance(host, str)
+        ):
+            return None
+        namespace = data.get("pid_ns")
+        return cls(pid, start, boot, host, namespace if isinstance(namespace, str) else "")
 
     def to_json(self) -> str:
         """Return one line of JSON."""
         return json.dumps(asdict(self))
 
     def is_here(self) -> bool:
-        """Tell whether this process would be visible from here: same machine, same boot."""
-        return self.boot_id == boot_id() and self.host == socket.gethostname()
+        """Tell whether this process would be visible from here: same machine, same boot, same container."""
+        if self.boot_id != boot_id() or self.host != socket.gethostname():
+            return False
+        return "" in (self.pid_ns, here := pid_namespace()) or self.pid_ns == here
+
+    def shares_this_kernel(self) -> bool:
+        """Tell whether this process belongs to the running system that the caller belongs to, visible or not."""
+        return bool(self.boot_id) and self.boot_id == boot_id()
 
     def is_running(self) -> bool:
         """Tell whether the process lives, on this machine; a pid that was given to another does not count."""
@@ -99,6 +115,19 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return _ask("sysctl", "-n", "kern.bootsessionuuid")
+
+
+def pid_namespace() -> str:
+    """Return what identifies the container whose pids this process sees (see pid_namespaces(7)); may be empty."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def is_suspended(pid: int) -> bool:
+    """Tell whether a process of this machine was stopped by SIGSTOP or its like (stat's field 3, see proc(5))."""
+    return _stat_fields(pid)[:1] == [b"T"]
 
 
 def started_at() -> float:
@@ -136,12 +165,19 @@ def library_versions() -> dict[str, str]:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """Return field 22 of /proc/PID/stat (see proc(5)); the name before it may hold spaces and brackets."""
+    """Return field 22 of /proc/PID/stat (see proc(5))."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
-        return int(text.rpartition(b")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
+        return int(_stat_fields(pid)[19])
+    except (ValueError, IndexError):
         return None
+
+
+def _stat_fields(pid: int) -> list[bytes]:
+    """Return /proc/PID/stat from field 3 on; the name before it may hold spaces and brackets."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return []
 
 
 def _ask(*command: str) -> str:
