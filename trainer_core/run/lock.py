@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.run.directory import RunDirectory
 from trainer_core.run import flock
+from trainer_core.run.directory import RunDirectory
 from trainer_core.run.flock import HeldError, HeldLock, Look, Standing, look_at, read_holder
 from trainer_core.run.process import ProcessIdentity
 from trainer_core.text import safe_text

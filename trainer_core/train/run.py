@@ -28,14 +28,15 @@ from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory, shared_cache
 from trainer_core.run.events import EventReader
 from trainer_core.run.machine import GpuMonitor
+from trainer_core.run.output_lock import output_held
 from trainer_core.run.process import write_process_record
-from trainer_core.run.stop_signals import StopSignals
+from trainer_core.run.stop_signals import StopRequestedError, StopSignals
 from trainer_core.services import TOKEN
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import newest_valid
 from trainer_core.train.class_images import draw_class_pictures
 from trainer_core.train.halt import Halt
-from trainer_core.train.job import Job, Samples, StopRequestedError, prepare
+from trainer_core.train.job import Job, Samples, prepare
 from trainer_core.train.loop import train
 from trainer_core.train.naming import final_name
 from trainer_core.train.outputs import Outputs
@@ -72,60 +73,75 @@ def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -
 
 
 def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> tuple[ExitCode, str, list[Path]]:
+    halt = Halt(ControlReader(run), signals, events)
+    try:
+        with signals.interrupting():
+            session = _prepare(run, events, halt)
+    except (StopRequestedError, Exception):
+        if not halt.is_asked():
+            raise
+        return ExitCode.STOPPED, f"stopped before it trained ({halt.reason}); it can be started again", []
+    config = session.job.config
+    logs = follow_run(config, run, events, session.job.step)
+    try:
+        return _to_the_end(config, session)
+    finally:
+        end_logs(logs, STOPPED_SECONDS if halt.reason else DONE_SECONDS)
+
+
+def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt) -> Session:
+    """Do everything that comes before the steps; a stop may interrupt it anywhere, since nothing is lost with it."""
     config = with_prompts_of_file(read_config(run.run_toml))
+    with output_held(config.save, run):
+        return _train_config(config, run, events, signals)
+
+
+def _train_config(
+    config: Config, run: RunDirectory, events: NarratedEvents, signals: StopSignals
+) -> tuple[ExitCode, str, list[Path]]:
     device = _device()
     gpu = GpuMonitor(_uuid(device)) if device.type == "cuda" else None
     write_process_record(run, _gpu_facts(gpu))
-    control = ControlReader(run)
-    halt = Halt(control, signals, events)
     _remove_strays(run)
     if config.train.cpu_threads:
         torch.set_num_threads(config.train.cpu_threads)
     refuse_impossible(config, device)
     if config.hub.push and config.hub.repo_id and os.environ.get(TOKEN):  # that it is missing, the plan tells
         refuse_bad_token(config.hub.repo_id)
-    plan = _plan(config, run, events)
+    plan = _plan(config, run, events, halt)
     events.emit("phase", name="load", total=None)
-    model = load_model(config.model, progress=lambda text: _tell_loading(events, text))
+    model = load_model(config.model, progress=lambda text: _tell_loading(events, halt, text))
     for note in model.notes:
         events.emit("warning", code="model", text=note, step=0)
-    try:
-        plan = _with_class_pictures(config, plan, model, device, run, events, halt)
-        samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
-        job = prepare(
-            config,
-            samples,
-            model,
-            device,
-            events,
-            cache_dir=shared_cache(run.path.parent),
-            should_stop=halt.requested,
-        )
-    except StopRequestedError:
-        return ExitCode.STOPPED, f"stopped before the first step ({halt.reason}); it can be started again", []
-    outputs = Outputs(job, run, events)
-    session = Session(job, outputs, events, halt, gpu)
+    plan = _with_class_pictures(config, plan, model, device, run, events, halt)
+    samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
+    job = prepare(
+        config,
+        samples,
+        model,
+        device,
+        events,
+        cache_dir=shared_cache(run.path.parent),
+        should_stop=halt.requested,
+    )
+    outputs = Outputs(job, run, events, halt.is_asked)
     _resume(job, outputs, run, events)
-    logs = follow_run(config, run, events, job.step)
-    try:
-        return _to_the_end(config, job, outputs, session, halt)
-    finally:
-        end_logs(logs, STOPPED_SECONDS if halt.reason else DONE_SECONDS)
+    return Session(job, outputs, events, halt, gpu)
 
 
-def _to_the_end(
-    config: Config, job: Job, outputs: Outputs, session: Session, halt: Halt
-) -> tuple[ExitCode, str, list[Path]]:
+def _to_the_end(config: Config, session: Session) -> tuple[ExitCode, str, list[Path]]:
+    job, outputs, halt = session.job, session.outputs, session.halt
     if job.step == 0 and config.sample.before_training:
         outputs.draw_previews()
     outputs.events.emit("phase", name="train", total=job.samples.total_steps)
     outputs.in_loop = True
     with _nothing_lost(job, outputs):
-        train(job, session.report, session.between_steps)
+        if session.begin():
+            train(job, session.report, session.between_steps)
         outputs.in_loop = False
         if halt.reason and job.step < job.samples.total_steps:
             return ExitCode.STOPPED, f"stopped at step {job.step} ({halt.reason}); it can be resumed", []
-        return _finish(config, job, outputs)
+        return _finish(config, job, outputs, halt)
 
 
 @contextmanager
@@ -178,18 +194,25 @@ def _with_class_pictures(
     )
     if not is_complete:
         raise StopRequestedError
-    return _plan(config, run, events, told=plan.notes)
+    return _plan(config, run, events, halt, told=plan.notes)
 
 
-def _plan(config: Config, run: RunDirectory, events: NarratedEvents, *, told: Sequence[str] = ()) -> Plan:
+def _plan(
+    config: Config, run: RunDirectory, events: NarratedEvents, halt: Halt, *, told: Sequence[str] = ()
+) -> Plan:
     """Read the dataset and everything else; raise what is wrong, and tell the remarks that are not `told` yet."""
+
+    def tell(done: int, total: int) -> None:
+        halt.leave_if_requested()
+        events.emit("progress", phase="load", done=done, total=total)
+
     events.emit("phase", name="load", total=None)
     plan = make_plan(
         config,
         run.path.parent,
         deep=True,
         run_dir=run.path,
-        progress=throttled(lambda done, total: events.emit("progress", phase="load", done=done, total=total)),
+        progress=throttled(tell),
     )
     plan.raise_for_problems()
     for note in plan.notes:
@@ -224,7 +247,8 @@ def _write_changed(run: RunDirectory, config: Config) -> Path:
     return path
 
 
-def _tell_loading(events: NarratedEvents, text: str) -> None:
+def _tell_loading(events: NarratedEvents, halt: Halt, text: str) -> None:
+    halt.leave_if_requested()
     share = re.search(r"(\d+)%", text)
     events.emit("progress", phase="load", done=int(share[1]) if share else 0, total=100 if share else 0, text=text)
 
