@@ -1,4 +1,4 @@
-"""What every row asks for after its fault: whole checkpoints, a clear message, a stable exit code, the same weights."""
+"""What every row asks for after its fault: whole checkpoints, a clear message, a stable code, the same weights."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from trainer_core.train.checkpoint import checkpoints, verified_manifest
 
 PATIENCE = 120.0
 _NEXT_ACTION = re.compile(
-    r"`dbtui |dbtui (run|resume|attach|plan|runs|doctor|convert)|set |free |name another|choose|put (it|them) back|"
-    r"remove |upgrade|lower |look at|did you mean|check |start |wait |use |convert|install|stop it|it can be|log in"
+    r"`dbtui |dbtui (run|resume|attach|plan|runs|doctor|convert)|set |free |name another|choose|put (it|them) back"
+    r"|remove |upgrade|lower |look at|did you mean|check |start |wait |use |convert|install|stop it|can be|log in"
 )
 """Words with which a message tells what to do now."""
 

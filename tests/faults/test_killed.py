@@ -38,7 +38,7 @@ def test_some_kills(server, make_run, tmp_path):
 
 
 def kill_until_done(server, run, chance, most):
-    """Kill trainers of the run at random moments, at most `most`, until one ends by itself; return how many died."""
+    """Kill trainers of the run at random moments, at most `most`, until one ends; return how many died."""
     for killed in range(most):
         kept, left_behind = len(valid(run)), strays(run)
         trainer = server.start(run)

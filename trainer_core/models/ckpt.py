@@ -72,7 +72,8 @@ def as_safetensors(path: Path, stack: ExitStack) -> Path:
         said = child.stderr.decode("utf-8", errors="replace").splitlines()
         reasons = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
         if not reasons:
-            raise _refused(path, f"its reader ended with code {child.returncode}; is there enough memory?")
+            ended = f"its reader ended with code {child.returncode}"
+            raise _refused(path, f"{ended}: free some memory, or convert it on a larger machine (`dbtui convert`)")
         code = ExitCode.DISK if child.returncode == ExitCode.DISK else ExitCode.MODEL
         raise UserError([safe_text(reason, limit=1000) for reason in reasons], code)
     return target
