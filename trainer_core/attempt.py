@@ -8,25 +8,35 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.narrate import NarratedEvents
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventReader
+from trainer_core.run.fence import fenced
 from trainer_core.run.lock import acquire
-from trainer_core.run.stop_signals import StopSignals
+from trainer_core.run.stop_signals import StopRequestedError, StopSignals
 from trainer_core.text import safe_text
 
 
-def attempt(run: RunDirectory) -> ExitCode:
+def attempt(run: RunDirectory, signals: StopSignals | None = None, *, take_over: bool = False) -> ExitCode:
     """Train `run`, or go on with it, and return how that ended.
+
+    `signals` are those of the process, where somebody listens to them already. `take_over` takes the run also from
+    a trainer on a machine that cannot be asked.
 
     Raises:
         UserError: another process trains it (code LOCKED), or it is done (code RESUME); nothing is written then.
     """
-    lock = acquire(run)
+    if signals is None:
+        signals = StopSignals()
+        try:
+            return attempt(run, signals, take_over=take_over)
+        finally:
+            signals.close()
+    lock = acquire(run, take_over=take_over)
     try:
         _refuse_finished(run)
-        signals = StopSignals()
         events = NarratedEvents(run)
         events.emit("phase", name="load", total=None)
         try:
-            return _train(run, events, signals)
+            with fenced(lock):
+                return _train(run, events, signals)
         finally:
             events.close()
     finally:
@@ -35,12 +45,21 @@ def attempt(run: RunDirectory) -> ExitCode:
 
 def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> ExitCode:
     try:
-        from trainer_core.train.run import train_run
-    except Exception as error:  # a broken native library raises whatever it likes
+        with signals.interrupting():
+            from trainer_core.train.run import train_run
+    except (StopRequestedError, Exception) as error:  # a broken native library raises whatever it likes
+        if signals.stop_requested:
+            return _stopped(events, signals)
         text = f"a library could not be loaded ({type(error).__name__}: {error}); `dbtui doctor` says which"
         events.emit("failed", exit_code=int(ExitCode.FAILED), text=text, step=None, outputs=[])
         raise
     return train_run(run, events, signals)
+
+
+def _stopped(events: NarratedEvents, signals: StopSignals) -> ExitCode:
+    text = f"stopped while loading (asked by {signals.stop_requested}); it can be started again"
+    events.emit("failed", exit_code=int(ExitCode.STOPPED), text=text, step=None, outputs=[])
+    return ExitCode.STOPPED
 
 
 def _refuse_finished(run: RunDirectory) -> None:

@@ -22,6 +22,7 @@ from trainer_core.logs.follower import a_log_hangs
 from trainer_core.on_disk import is_folder
 from trainer_core.run.directory import RunDirectory, create_numbered_run, create_run, open_run
 from trainer_core.run.names import stem_of
+from trainer_core.run.stop_signals import StopRequestedError, StopSignals
 from trainer_core.text import safe_text
 
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.target and not options.extract_ckpt:
         parser.error("name a run directory or a run file")
     code = _run(options)
-    if a_log_hangs():  # everything else is written
+    if code == ExitCode.STOPPED or a_log_hangs():  # everything is written: no thread is worth waiting for
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -47,7 +48,13 @@ def _run(options: argparse.Namespace) -> int:
 
             extract_ckpt(*map(Path, options.extract_ckpt))
             return int(ExitCode.DONE)
-        return int(attempt(_run_directory(Path(options.target), options)))
+        signals = StopSignals()
+        with signals.interrupting():
+            run = _run_directory(Path(options.target), options)
+        return int(attempt(run, signals, take_over=options.take_over))
+    except StopRequestedError:
+        sys.stderr.write("error: stopped before the run began\n")
+        return int(ExitCode.STOPPED)
     except UserError as error:
         for problem in error.problems:
             sys.stderr.write(f"error: {safe_text(problem, limit=2000)}\n")
@@ -85,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", help="name of the new run (default: the next free number)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the file; repeatable"
+    )
+    parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="take the run also from a trainer on another machine that is gone for good and still holds its lock",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--extract-ckpt", nargs=2, metavar=("SRC", "DST"), help=argparse.SUPPRESS)

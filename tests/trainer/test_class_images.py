@@ -102,9 +102,11 @@ def test_a_picture_says_what_it_was_drawn_from(draw):
         )
 
 
-def test_a_stop_is_heeded_between_batches_and_progress_is_told(draw, recorder):
-    asked = iter([False, True])
-    assert len(draw("stopped", count=3, stop=lambda: next(asked))) == 1
+def test_a_stop_is_heeded_between_two_steps_of_a_picture_and_progress_is_told(draw, recorder):
+    before_the_first_and_in_each_step, asked = 3, []
+    stop = lambda: asked.append(True) or len(asked) > before_the_first_and_in_each_step + 2  # noqa: E731
+    assert len(draw("stopped", count=3, stop=stop)) == 1
+    assert len(asked) == before_the_first_and_in_each_step + 3  # in the middle of the second picture
     phase, *progress = recorder.events
     assert (phase["kind"], phase["name"], phase["total"]) == ("phase", "class_images", 4)
     assert (progress[0]["done"], progress[0]["total"]) == (1, 4)
@@ -190,8 +192,9 @@ def test_two_of_four_are_missing_one_is_drawn_then_the_other_then_none(make_run,
     real = class_images.draw_together
 
     def draw_and_ask_to_stop(*args, **options):
+        drawn = real(*args, **options)
         append_command(run, "stop")
-        return real(*args, **options)
+        return drawn
 
     monkeypatch.setattr(class_images, "draw_together", draw_and_ask_to_stop)
     assert attempt(run) is ExitCode.STOPPED

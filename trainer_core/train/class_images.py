@@ -11,6 +11,7 @@ from trainer_core.data.dataset import ClassPicture, ClassPictures, Size
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.atomic import write_text
 from trainer_core.run.events import EventWriter
+from trainer_core.run.stop_signals import StopRequestedError
 from trainer_core.text import safe_text
 from trainer_core.train.preview import draw_together, save_picture
 from trainer_core.train.throttle import throttled
@@ -47,7 +48,9 @@ def draw_class_pictures(
             if should_stop():
                 return False
             prompts = [prompt for _, prompt in batch]
-            pictures = draw_together(model, prompts, size, device, clip_skip=clip_skip, autocast=autocast)
+            pictures = draw_together(
+                model, prompts, size, device, clip_skip=clip_skip, autocast=autocast, should_stop=should_stop
+            )
             folder.mkdir(parents=True, exist_ok=True)
             for (wanted, prompt), picture in zip(batch, pictures, strict=True):
                 if wanted.caption is not None:
@@ -55,6 +58,8 @@ def draw_class_pictures(
                 save_picture(picture, wanted.path, prompt, None)
             done += len(batch)
             tell(done, total)
+    except StopRequestedError:
+        return False
     except torch.OutOfMemoryError as error:
         raise UserError(_too_much(prior, error), ExitCode.OUT_OF_MEMORY) from error
     except OSError as error:

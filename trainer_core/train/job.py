@@ -20,6 +20,7 @@ from trainer_core.data.order import TrainingOrder
 from trainer_core.data.pixels import fetch_pixels
 from trainer_core.models.lora.adapters import Adapters
 from trainer_core.run.events import EventWriter
+from trainer_core.run.stop_signals import StopRequestedError
 from trainer_core.train.average import WeightAverage
 from trainer_core.train.conditioning import Conditioning
 from trainer_core.train.objective import Objective
@@ -58,12 +59,14 @@ class Job:
     """Everything that the loop reads. Only the tensors and the attributes below change while it runs.
 
     Attributes:
+        events: where warnings go.
         adapters: the LoRA that is trained; None for full training.
         started: when this process made it ready, seconds since the epoch.
         average: the moving average of the weights; None without [ema].
         step: optimizer steps done.
         in_update: whether weights are being changed; an error meanwhile leaves them between two steps.
-        settle: waits for the numbers of the last step; raises if they were not finite. Called before a save.
+        settle: waits for the numbers of the last step; raises if they, or the weights, are not finite. Called
+            before a save.
     """
 
     config: Config
@@ -77,6 +80,7 @@ class Job:
     groups: list[Group]
     optimizer: WeightUpdate
     scaler: LossScaler
+    events: EventWriter
     adapters: Adapters | None = None
     started: float = field(default_factory=time.time)
     average: WeightAverage | None = None
@@ -97,10 +101,6 @@ class Job:
     def epoch(self) -> int:
         """Epochs completed."""
         return self.step // self.samples.order.steps_per_epoch
-
-
-class StopRequestedError(Exception):
-    """A stop was asked for before the first step; nothing needs to be saved."""
 
 
 def prepare(
@@ -146,6 +146,7 @@ def prepare(
             [list(group.parameters.values()) for group in groups], config.optimizer, exact_skip=precision.scaled
         ),
         scaler=LossScaler(device, enabled=precision.scaled),
+        events=events,
         adapters=adapters,
     )
     if config.ema.enable:

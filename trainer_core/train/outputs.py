@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from trainer_core.config.schema import Prompt, Sample
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
+from trainer_core.run.stop_signals import StopRequestedError, never
 from trainer_core.saves import ENDINGS, names_until
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import save_checkpoint
@@ -28,13 +29,17 @@ class Outputs:
 
     Attributes:
         in_loop: whether steps follow, so that the phase after writing is "train" again.
+        should_stop: asked in the middle of a preview; what is written is always finished.
         models: paths of the models saved on the way, oldest first; `save.keep_last` counts these.
+        state_step: the step of the newest complete state, None before the first.
     """
 
     job: Job
     run: RunDirectory
     events: EventWriter
+    should_stop: Callable[[], bool] = never
     in_loop: bool = False
+    state_step: int | None = None
     models: list[list[Path]] = field(default_factory=list)
 
     def save_model(self, name: str) -> list[Path]:
@@ -77,11 +82,22 @@ class Outputs:
             path, size = save_checkpoint(self.run.checkpoints, checkpoint_of(self.job))
             seconds = round(time.monotonic() - started, 3)
             self.events.emit("checkpoint", step=self.job.step, path=str(path), seconds=seconds, bytes=size)
+        self.state_step = self.job.step
+
+    def save_state_once(self) -> None:
+        """Write the complete state, unless that of this very step is written already."""
+        if not self.has_state():
+            self.save_state()
+
+    def has_state(self) -> bool:
+        """Tell whether the complete state of this step is written."""
+        return self.state_step == self.job.step
 
     def draw_previews(self) -> int:
         """Draw the pictures of every prompt of [sample]; return how many were made.
 
-        One that does not fit into memory or on the disk is left out with a warning.
+        One that does not fit into memory or on the disk is left out with a warning; a stop abandons the one under
+        way, between two of its steps, and those behind it.
         """
         job, drawn = self.job, 0
         pictures = pictures_of(job.config.sample)
@@ -93,6 +109,8 @@ class Outputs:
                 for number, prompt in enumerate(pictures):
                     self._draw(number, prompt)
                     drawn += 1
+        except StopRequestedError:
+            self._resume_phase()
         except torch.OutOfMemoryError:
             self._warn("preview_out_of_memory", "there was not enough memory for a preview; it was left out")
         except OSError as error:
@@ -102,6 +120,18 @@ class Outputs:
             job.model.text_encoder.train(job.conditioning.trained)
             leave_the_device(job)
         return drawn
+
+    def has_model(self, name: str) -> bool:
+        """Tell whether the model `name` is in the output folder."""
+        return any((self._folder() / f"{name}{ending}").exists() for ending in ENDINGS)
+
+    def has_previews(self) -> bool:
+        """Tell whether every preview of this step is there."""
+        count = len(pictures_of(self.job.config.sample))
+        return all(self._preview(number).exists() for number in range(count))
+
+    def _preview(self, number: int) -> Path:
+        return self.run.samples / f"{self.job.step:06d}-{number}.png"
 
     def _folder(self) -> Path:
         chosen = self.job.config.save.output_dir
@@ -116,8 +146,9 @@ class Outputs:
             job.device,
             clip_skip=job.config.model.clip_skip,
             autocast=job.precision.autocast(job.device),
+            should_stop=self.should_stop,
         )
-        path = self.run.samples / f"{job.step:06d}-{number}.png"
+        path = self._preview(number)
         save_picture(picture, path, prompt, job.step)
         relative = str(path.relative_to(self.run.path))
         self.events.emit("sample", step=job.step, path=relative, prompt=prompt.prompt, seed=prompt.seed)
@@ -129,6 +160,9 @@ class Outputs:
     def _phase(self, name: str, total: int | None = None) -> Iterator[None]:
         self.events.emit("phase", name=name, total=total)
         yield
+        self._resume_phase()
+
+    def _resume_phase(self) -> None:
         if self.in_loop:
             self.events.emit("phase", name="train", total=self.job.samples.total_steps)
 

@@ -1,6 +1,6 @@
 """Previews: pictures drawn from prompts with the weights as they are, without touching the training's state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from trainer_core.config.schema import Prompt
 from trainer_core.data.dataset import Size
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.run.atomic import staged
+from trainer_core.run.stop_signals import StopRequestedError, never
 
 
 def draw(
@@ -23,9 +24,11 @@ def draw(
     *,
     clip_skip: int | None,
     autocast: torch.autocast,
+    should_stop: Callable[[], bool] = never,
 ) -> Image.Image:
     """Draw one picture; see `draw_together`."""
-    return draw_together(model, [prompt], size, device, clip_skip=clip_skip, autocast=autocast)[0]
+    options: dict[str, Any] = {"clip_skip": clip_skip, "autocast": autocast, "should_stop": should_stop}
+    return draw_together(model, [prompt], size, device, **options)[0]
 
 
 @torch.no_grad()
@@ -37,12 +40,16 @@ def draw_together(
     *,
     clip_skip: int | None,
     autocast: torch.autocast,
+    should_stop: Callable[[], bool] = never,
 ) -> list[Image.Image]:
     """Draw a picture of each prompt with DPM-Solver++ (Lu et al. 2022) and classifier-free guidance.
 
     The modules must be on `device`, and size, steps and scale the first prompt's for all. The noise of each comes
     from a generator of its own on the CPU, so that a seed gives the same picture on every machine and in every
     batch, and the training's randomness is not touched.
+
+    Raises:
+        StopRequestedError: `should_stop`, asked before each denoising step, says so.
     """
     first, count = prompts[0], len(prompts)
     width, height = first.width or size[0], first.height or size[1]
@@ -57,6 +64,8 @@ def draw_together(
     with autocast:
         hidden = model.family.encode(model.text_encoder, ids, clip_skip)
         for timestep in scheduler.timesteps:
+            if should_stop():
+                raise StopRequestedError
             both = scheduler.scale_model_input(torch.cat([latents, latents]), timestep).to(weights)
             predicted = model.unet(both, timestep.to(device), hidden, return_dict=False)[0].float()
             unguided, guided = predicted.split(count)

@@ -5,7 +5,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopRequestedError, StopSignals
 from trainer_core.services import TOKEN
 from trainer_core.text import safe_text
+from trainer_core.train.aside import unless_stopped
 from trainer_core.train.checkpoint import newest_valid
 from trainer_core.train.class_images import draw_class_pictures
 from trainer_core.train.halt import Halt
@@ -55,7 +56,8 @@ def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -
     """
     quiet_imports()
     try:
-        code, text, outputs = _train(run, events, signals)
+        with ExitStack() as held:  # what a run holds besides its folder
+            code, text, outputs = _train(run, events, signals, held)
         kind = "finished" if code is ExitCode.DONE else "failed"
         events.emit(kind, exit_code=int(code), text=text, step=None, outputs=[str(path) for path in outputs])
     except UserError as error:
@@ -72,11 +74,13 @@ def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -
     return code
 
 
-def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> tuple[ExitCode, str, list[Path]]:
+def _train(
+    run: RunDirectory, events: NarratedEvents, signals: StopSignals, held: ExitStack
+) -> tuple[ExitCode, str, list[Path]]:
     halt = Halt(ControlReader(run), signals, events)
     try:
         with signals.interrupting():
-            session = _prepare(run, events, halt)
+            session = _prepare(run, events, halt, held)
     except (StopRequestedError, Exception):
         if not halt.is_asked():
             raise
@@ -89,16 +93,10 @@ def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> t
         end_logs(logs, STOPPED_SECONDS if halt.reason else DONE_SECONDS)
 
 
-def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt) -> Session:
-    """Do everything that comes before the steps; a stop may interrupt it anywhere, since nothing is lost with it."""
+def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt, held: ExitStack) -> Session:
+    """Do everything that comes before the steps; a stop may interrupt it anywhere: nothing is lost with it."""
     config = with_prompts_of_file(read_config(run.run_toml))
-    with output_held(config.save, run):
-        return _train_config(config, run, events, signals)
-
-
-def _train_config(
-    config: Config, run: RunDirectory, events: NarratedEvents, signals: StopSignals
-) -> tuple[ExitCode, str, list[Path]]:
+    held.enter_context(output_held(config.save, run))
     device = _device()
     gpu = GpuMonitor(_uuid(device)) if device.type == "cuda" else None
     write_process_record(run, _gpu_facts(gpu))
@@ -160,13 +158,21 @@ def _nothing_lost(job: Job, outputs: Outputs) -> Iterator[None]:
         job.loader.close()
 
 
-def _finish(config: Config, job: Job, outputs: Outputs) -> tuple[ExitCode, str, list[Path]]:
+def _finish(config: Config, job: Job, outputs: Outputs, halt: Halt) -> tuple[ExitCode, str, list[Path]]:
+    """Write the model, whoever asks for a stop; then what follows it, unless somebody does."""
     paths = outputs.save_model(final_name(config.save.output_name))
-    if config.sample.prompts:
-        outputs.draw_previews()
-    uploaded = publish(job, paths, outputs.events)
+    drawn = bool(config.sample.prompts) and not halt.is_asked() and outputs.draw_previews()
+    uploaded = ""
+    if config.hub.push:
+        try:
+            uploaded = unless_stopped(halt, lambda: publish(job, paths, outputs.events))
+        except StopRequestedError:
+            outputs.save_state_once()
+            text = f"trained {job.step} steps and wrote the model, but it is not uploaded ({halt.reason})"
+            return ExitCode.STOPPED, f"{text}; a resume uploads it", paths
+    missing = f"; no last previews ({halt.reason})" if halt.reason and config.sample.prompts and not drawn else ""
     outputs.events.emit("phase", name="done", total=None)
-    return ExitCode.DONE, f"trained {job.step} steps{uploaded}", paths
+    return ExitCode.DONE, f"trained {job.step} steps{uploaded}{missing}", paths
 
 
 def _with_class_pictures(

@@ -1,6 +1,8 @@
 """What happens between two steps: commands are obeyed, files are written when they are due, a stop is heeded."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -29,7 +31,9 @@ class Session:
     def report(self, report: StepReport) -> None:
         """Write the event of one step."""
         reading = self.gpu.latest() if self.gpu else None
-        own = {} if report.text_encoder_rate is None else {"lr_text_encoder": report.text_encoder_rate}
+        own: dict[str, float] = {"skipped": report.skipped} if report.skipped else {}
+        if report.text_encoder_rate is not None:
+            own["lr_text_encoder"] = report.text_encoder_rate
         self.events.emit(
             "step",
             step=report.step,
@@ -45,31 +49,50 @@ class Session:
             gpu_power=reading.power if reading else None,
         )
 
+    def begin(self) -> bool:
+        """Write what a stop after this step left undone; return whether there is a training to do."""
+        if 0 < self.job.step < self.job.samples.total_steps:
+            self._write_what_is_due(only_missing=True)
+        return not self.halt.is_asked()
+
     def between_steps(self) -> bool:
-        """Do what is due after `job.step` steps; return whether the training goes on."""
+        """Do what is due after `job.step` steps; return whether the training goes on.
+
+        A stop comes before what is due: the state is written once, and a resume writes the rest.
+        """
         for command in self.halt.commands():
             self._obey(command)
         if self.job.step == self.job.samples.total_steps:
             return False
-        self._write_what_is_due()
-        if self.halt.reason:
-            self.outputs.save_state()
+        self._write_what_is_due(only_missing=False)
+        if self.halt.is_asked():
+            self.outputs.save_state_once()
         return self.halt.reason is None
 
-    def _write_what_is_due(self) -> None:
-        save, sample = self.job.config.save, self.job.config.sample
+    def _write_what_is_due(self, *, only_missing: bool) -> None:
+        """Write models, previews and the state; a stop ends it after what is being written."""
+        for is_there, write in self._what_is_due():
+            if self.halt.is_asked():
+                return
+            if not (only_missing and is_there()):
+                write()
+
+    def _what_is_due(self) -> Iterator[tuple[Callable[[], bool], Callable[[], object]]]:
+        """Yield what is due after `job.step` steps: whether it is there already, and what writes it."""
+        save, sample, outputs = self.job.config.save, self.job.config.sample, self.outputs
         by_epoch, by_step = self._is_due(None, save.every_n_epochs), self._is_due(save.every_n_steps, None)
         after_save = sample.after_save and (by_epoch or by_step)
+        previews = outputs.has_previews, outputs.draw_previews
         if not after_save and self._is_due(sample.every_n_steps, sample.every_n_epochs):
-            self.outputs.draw_previews()
-        if by_epoch:
-            self.outputs.save_model_on_the_way(epoch_name(save.output_name, self.job.epoch))
-        if by_step:
-            self.outputs.save_model_on_the_way(step_name(save.output_name, self.job.step))
+            yield previews
+        names = [epoch_name(save.output_name, self.job.epoch)] if by_epoch else []
+        names += [step_name(save.output_name, self.job.step)] if by_step else []
+        for name in names:
+            yield partial(outputs.has_model, name), partial(outputs.save_model_on_the_way, name)
         if after_save:
-            self.outputs.draw_previews()
-        if (by_epoch or by_step) and not self.halt.reason:
-            self.outputs.save_state()
+            yield previews
+        if names:
+            yield outputs.has_state, outputs.save_state_once
 
     def _is_due(self, every_n_steps: int | None, every_n_epochs: int | None) -> bool:
         step, steps_per_epoch = self.job.step, self.job.samples.order.steps_per_epoch
