@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from trainer_core.config.tables.method import CaptionMethod
+from trainer_core.data.balance import class_key
 from trainer_core.data.dataset import Item, PictureFolder, Scan
 from trainer_core.data.listing import counted
 from trainer_core.data.order import TrainingOrder
@@ -25,6 +26,7 @@ def advice(
     yield from _on_native_training(scan, items, method)
     if method == "finetune":
         return
+    yield from _on_classes_without_pictures(scan)
     for folder in scan.train:
         yield from _on_prompt(folder)
         yield from _on_captions_without(folder)
@@ -62,6 +64,18 @@ def _on_native_training(scan: Scan, items: tuple[Item, ...], method: CaptionMeth
         f"there are no class pictures, and training without them wants hundreds of pictures where these are "
         f"{pictures}: everything of the class will come to look like them. Give class pictures with --reg"
     )
+
+
+def _on_classes_without_pictures(scan: Scan) -> Iterator[str]:
+    """Of several classes, those that nothing keeps as they were."""
+    kept = {class_key(folder.class_name) for folder in scan.classes if folder.pictures}
+    trained = {class_key(folder.class_name): folder.class_name for folder in scan.train if folder.class_name}
+    for key, name in trained.items():
+        if key not in kept and not kept.isdisjoint(trained):
+            yield (
+                f'there are no class pictures of "{safe_text(name, 80)}", as there are of other classes: '
+                "everything of that class will come to look like the pictures trained"
+            )
 
 
 def _on_prompt(folder: PictureFolder) -> Iterator[str]:

@@ -28,7 +28,7 @@ from trainer_core.run.directory import shared_cache
 from trainer_core.saves import Saves, planned_saves
 from trainer_core.services import service_problems
 from trainer_core.text import safe_text
-from trainer_core.text_training import stop_without_effect
+from trainer_core.too_late import too_late
 from trainer_core.v_only import problems_without_v
 
 DEFAULT_STEPS = 1600
@@ -142,7 +142,7 @@ def make_plan(
         notes=(
             *_notes(config, model, saves),
             *remarks(config, model, items),
-            *stop_without_effect(config.text_encoder, order.steps_per_epoch, total_steps),
+            *too_late(config, order.steps_per_epoch, total_steps),
             *scan.notes,
             *advice(scan, items, order, total_steps, config.method.captions),
         ),

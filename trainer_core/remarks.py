@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from trainer_core.caption_remarks import caption_remarks
 from trainer_core.config.schema import Config, Prior
-from trainer_core.data.caption_steps import CaptionSteps, has_choices
+from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item, Size
 from trainer_core.data.listing import counted
 from trainer_core.models.family import family_named
@@ -28,8 +29,9 @@ def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) ->
     yield from _on_prodigy(config)
     yield from _on_slow_lora(config)
     form = TextForm(tokenizer_at_hand(config.model.tokenizer), config.text_encoder.max_token_length // PART)
-    yield from _on_captions(CaptionSteps(config.dataset, items, 1), items, form)
-    yield from _on_caption_settings(config, items)
+    steps = CaptionSteps(config.dataset, items, 1)
+    yield from _on_captions(steps, items, form)
+    yield from caption_remarks(config, steps, items)
     if model:
         yield from _on_resolution(model, config.dataset.resolution)
 
@@ -69,18 +71,6 @@ def _on_captions(steps: CaptionSteps, items: tuple[Item, ...], form: TextForm) -
             f"longer than the {most} tokens that are read, the rest is not learned: "
             f"{counted(len(cut), 'caption')} ({first})" + ("" if most == _MOST else _READ_MORE)
         )
-
-
-def _on_caption_settings(config: Config, items: tuple[Item, ...]) -> Iterator[str]:
-    dataset = config.dataset
-    if dataset.captions_for == "class" and not any(item.is_class for item in items):
-        yield 'dataset.captions_for = "class" leaves no picture with a caption: there are no class pictures'
-    texts = (dataset.caption_prefix, dataset.caption_suffix, *(item.picture.caption for item in items))
-    if dataset.wildcard and not any(map(has_choices, texts)):
-        yield "dataset.wildcard has no effect: no caption has more than one line, or {one|another}"
-    uses_names = dataset.use_filename_as_caption
-    if uses_names and items and not any(item.picture.caption_from == "filename" for item in items):
-        yield "dataset.use_filename_as_caption has no effect: every picture has a caption, or a name without words"
 
 
 def _on_resolution(model: ModelInfo, resolution: Size) -> Iterator[str]:

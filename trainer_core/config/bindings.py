@@ -77,7 +77,7 @@ def bind(
 
     With an identifier or a class, `data` is a plain folder of pictures and becomes the one [[concept]]; without
     them it is the concept's folder if the configuration has exactly one concept, else `dataset.train_dir`.
-    `reg` follows `data`: it is the concept's class_dir, else `dataset.reg_dir`.
+    `reg` follows `data`: it is the concept's class_dir, in place of `dataset.reg_dir`, else that.
 
     Raises:
         UserError: the options do not go together, or a value is not allowed.
@@ -115,6 +115,8 @@ def _bind_pictures(tables: dict[str, Any], given: dict[str, str]) -> None:
     if "instance_dir" in given:
         _refuse_repeats_folders(given["instance_dir"])
         dataset["train_dir"] = None
+    if "class_dir" in given:
+        dataset["reg_dir"] = None
     concepts[:] = [{**(concepts[0] if concepts else {}), **given}]
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 from trainer_core.config.schema import Config
 
+POLYNOMIAL_END = 1e-7
+"""Learning rate, absolute, at which the polynomial schedule ends (the value used by transformers)."""
 ONLY_FLOAT32 = ("adafactor", "prodigy", "adamw_schedulefree")
 """Optimizers whose libraries round 16-bit weights to nearest, which loses most of a small step."""
 
@@ -52,6 +54,22 @@ def _one_rate(config: Config) -> Iterator[str]:
         )
 
 
+def _polynomial(config: Config) -> Iterator[str]:
+    """The schedule ends at a fixed rate, so a smaller one would rise to it."""
+    if config.scheduler.type != "polynomial":
+        return
+    named = {
+        "optimizer.learning_rate": config.optimizer.learning_rate,
+        "text_encoder.learning_rate": config.text_encoder.learning_rate,
+    }
+    for name, rate in named.items():
+        if rate is not None and rate <= POLYNOMIAL_END:
+            yield (
+                f'{name} is {rate:g}, and scheduler.type = "polynomial" falls to {POLYNOMIAL_END:g}; raise it, or'
+                ' set scheduler.type = "linear"'
+            )
+
+
 def _timesteps(config: Config) -> Iterator[str]:
     low, high = config.loss.min_timestep, config.loss.max_timestep
     if low >= high:
@@ -65,5 +83,6 @@ LEARNING_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]],
         _schedule_free,
     ),
     (("optimizer.type", "optimizer.learning_rate", "text_encoder.learning_rate"), _one_rate),
+    (("scheduler.type", "optimizer.learning_rate", "text_encoder.learning_rate"), _polynomial),
     (("loss.min_timestep", "loss.max_timestep"), _timesteps),
 )

@@ -12,6 +12,7 @@ from trainer_core.text import safe_text
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){1,8}|concept")
 _STARTS_TOML = ('"', "'", "[", "{")
+_NOT_TOML = "its value is not TOML; text that begins with a bracket or a quote needs quotes of its own, '\"...\"'"
 
 
 def parse_overrides(overrides: Sequence[str], problems: Problems) -> Tables:
@@ -29,7 +30,7 @@ def parse_overrides(overrides: Sequence[str], problems: Problems) -> Tables:
         try:
             _put(tables, key.strip().split("."), _value(value.strip()))
         except (UserError, ValueError) as error:
-            reason = "its value is not TOML" if isinstance(error, UserError) else str(error)
+            reason = _NOT_TOML if isinstance(error, UserError) else str(error)
             problems.add("--set", f"{shown}: {reason}")
     return tables
 

@@ -63,6 +63,12 @@ class CaptionSteps:
         """Return the longest text that the item of that index has."""
         return max(self._texts[index].split("\n"), key=len)
 
+    def most_movable(self) -> int:
+        """Return the most tags that a text has besides those that stay where they are."""
+        handled = (text for text, is_handled in zip(self._texts, self._handled, strict=True) if is_handled)
+        lines = {line for text in handled for line in text.split("\n")}
+        return max((len(self._parts(line)[1]) for line in lines), default=0)
+
     def fixed_texts(self) -> tuple[str, ...]:
         """Return every text that can occur, each once; only where `varies` is false.
 

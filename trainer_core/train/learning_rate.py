@@ -2,10 +2,8 @@
 
 import math
 
+from trainer_core.config.learning_rules import POLYNOMIAL_END
 from trainer_core.config.schema import Optimizer, Scheduler, TextEncoder, Train
-
-POLYNOMIAL_END = 1e-7
-"""Learning rate, absolute, at which the polynomial schedule ends (the value used by transformers)."""
 
 
 def peak_learning_rates(optimizer: Optimizer, text_encoder: TextEncoder, train: Train) -> tuple[float, float]:

@@ -50,6 +50,14 @@ def test_the_one_concept_of_a_preset_is_bound(here):
     assert concept.instance_dir == str(here / "frogs")
 
 
+def test_class_pictures_given_take_the_place_of_the_files(here):
+    config = Config.model_validate({"dataset": {"train_dir": "/a", "reg_dir": "/b"}})
+    bound = bind(config, data="frogs", reg="reg", identifier="sls", class_="frog")
+    assert (bound.concept[0].class_dir, bound.dataset.reg_dir) == (str(here / "reg"), None)
+    kept = bind(config, data="frogs", identifier="sls", class_="frog")
+    assert (kept.concept[0].class_dir, kept.dataset.reg_dir) == (None, "/b")
+
+
 def test_names_can_be_changed_alone(here):
     config = bind(Config(), data="frogs", identifier="sls", class_="frog")
     (concept,) = bind(config, identifier="cpc").concept

@@ -8,6 +8,7 @@ from trainer_core.errors import UserError
 BF16 = '[memory]\nmixed_precision = "bf16"\nfull_bf16 = true\n'
 FREE = '[optimizer]\ntype = "adamw_schedulefree"\n'
 PRODIGY = '[optimizer]\ntype = "prodigy"\nlearning_rate = 1.0\n'
+POLYNOMIAL = '[scheduler]\ntype = "polynomial"\n'
 LORA = '[method]\ntrain = "lora"\n'
 
 
@@ -39,6 +40,8 @@ def test_what_rounds_stochastically_takes_16_bit_weights(kind):
         (FREE + "[ema]\nenable = true\n", "ema.enable = true averages the weights"),
         (FREE + LORA + "[network]\nscale_weight_norms = 1.0\n", "network.scale_weight_norms"),
         (PRODIGY + "[text_encoder]\nlearning_rate = 0.5\n", "text_encoder.learning_rate differs"),
+        (POLYNOMIAL + "[optimizer]\nlearning_rate = 1e-7\n", "learning_rate is 1e-07"),
+        (POLYNOMIAL + "[text_encoder]\nlearning_rate = 5e-8\n", "text_encoder.learning_rate is 5e-08"),
         ("[loss]\nmin_timestep = 500\nmax_timestep = 500\n", "min_timestep is 500 and max_timestep is 500"),
     ],
 )
@@ -53,6 +56,7 @@ def test_each_is_refused_by_name(text, said):
     [
         FREE + '[scheduler]\ntype = "constant_with_warmup"\nwarmup_steps = 3\n',
         PRODIGY + '[text_encoder]\nlearning_rate = 1.0\n[scheduler]\ntype = "cosine"\n',
+        POLYNOMIAL + "[optimizer]\nlearning_rate = 2e-7\n",
         PRODIGY + "[ema]\nenable = true\n",
         "[loss]\nmin_timestep = 500\nmax_timestep = 501\n",
     ],

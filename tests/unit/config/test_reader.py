@@ -167,6 +167,7 @@ class TestSet:
             ("train.seed", "--set: train.seed is not of the form section.key=value"),
             ("train.seed=one", '--set: train.seed must be a whole number from 0 to 2147483647, not "one"'),
             ("dataset.resolution=[512", "--set: dataset.resolution=[512: its value is not TOML"),
+            ("save.output_name=[a", "--set: save.output_name=[a: its value is not TOML; text that begins with a"),
             ("scheduler.power=2.0", '--set: scheduler.power is used only with scheduler.type = "polynomial"'),
             ("concept.repeats=2", "--set: concept must be a list of tables: write [[concept]] with two brackets"),
             ("__class__.x=1", "--set: __class__ is not a table"),

@@ -26,6 +26,15 @@ def test_few_pictures_without_class_pictures(plan, tmp_path, pictures):
     assert notes(plan(dataset={"train_dir": str(many)}), "hundreds") == []
 
 
+def test_one_class_of_two_without_class_pictures(plan, pictures):
+    pictures("two/2_sls frog", 2)
+    train, reg = str(pictures("two/2_shs rabbit", 2)), str(pictures("kept/1_frog", 2))
+    (note,) = notes(plan(dataset={"train_dir": train, "reg_dir": reg}), "of other classes")
+    assert note.startswith('there are no class pictures of "rabbit"')
+    pictures("kept/1_rabbit", 2)
+    assert notes(plan(dataset={"train_dir": train, "reg_dir": reg}), "of other classes") == []
+
+
 def test_an_identifier_that_means_something(plan, pictures):
     train = pictures("rifle/2_sks frog", 2)
     (note,) = notes(plan(dataset={"train_dir": str(train)}), "sks")

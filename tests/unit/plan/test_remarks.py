@@ -79,15 +79,6 @@ def test_a_longer_reading_cuts_less(plan, pictures):
     assert notes[225] == []
 
 
-def test_an_end_of_the_text_encoder_behind_the_trainings_own(plan):
-    def told(**settings):
-        return [note for note in plan(train={"max_steps": 40}, text_encoder=settings).notes if "stop_at" in note]
-
-    assert told(stop_at_step=40) == ["text_encoder.stop_at_step = 40 has no effect: the training has 40 steps"]
-    assert told(stop_at_epoch=2) == ["text_encoder.stop_at_epoch = 2 has no effect: the training has 40 steps"]
-    assert told(stop_at_step=39) == told(stop_at_fraction=0.9) == told(stop_at_epoch=1) == []
-
-
 def test_ten_thousand_captions_take_no_time():
     items = tuple(
         item(f"a photo of sls frog number {number} in the grass", f"{number}.png") for number in range(10**4)

@@ -102,7 +102,7 @@ def test_a_concepts_list_on_the_command_line(data, shown, model_file, tmp_path, 
 def test_settings_that_leave_no_trace_in_these_captions_are_remarked_on(plan, data):
     train = {"train_dir": str(data / "train")}
     (data / "train/2_sls frog/64x64-1.txt").write_text("a toad")
-    settings = ("wildcard", "use_filename_as_caption")
+    settings = ("use_filename_as_caption", "wildcard")
     notes = plan(dataset={**train, **dict.fromkeys(settings, True)}).notes
     assert [note.partition(" has no effect")[0] for note in notes if "dataset." in note] == [
         f"dataset.{name}" for name in settings
