@@ -8,8 +8,7 @@ from functools import cache
 from PIL import Image, ImageDraw, ImageFont
 
 from trainer_core.data.augment import Variation
-from trainer_core.data.buckets import Fit
-from trainer_core.data.dataset import Item
+from trainer_core.data.shown import Shown
 from trainer_core.text import safe_text
 
 PICTURE = 288
@@ -28,16 +27,6 @@ _BACK, _FRAME, _WORDS, _FAINT, _FACTS = (
     (160, 163, 172),
     (255, 170, 90),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A picture on a sheet: its item, how it is fitted and varied, and its text."""
-
-    item: Item
-    fit: Fit
-    variation: Variation
-    text: str
 
 
 def draw_sheet(pictures: Sequence[tuple[Shown, Image.Image | str]], number: int, count: int) -> Image.Image:

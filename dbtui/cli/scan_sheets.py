@@ -6,15 +6,13 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from dbtui.cli.scan_sheet import COLUMNS, PICTURE, ROWS, Shown, draw_sheet
+from dbtui.cli.scan_sheet import COLUMNS, PICTURE, ROWS, draw_sheet
 from trainer_core.config.schema import Config
-from trainer_core.data.augment import variation_of, varied_picture
 from trainer_core.data.balance import match_class_items
 from trainer_core.data.buckets import fit_picture
-from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Scan
-from trainer_core.data.images import BadPictureError, load_picture, quiet_pillow
-from trainer_core.data.order import Draw, TrainingOrder
+from trainer_core.data.images import BadPictureError, quiet_pillow
+from trainer_core.data.shown import Shown, first_seen
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.on_disk import exists, is_folder
 from trainer_core.plan import training_order, training_steps
@@ -77,32 +75,15 @@ def pictures_to_show(scan: Scan, config: Config) -> list[Shown]:
     items = match_class_items(scan)
     fits = tuple(fit_picture(item.picture.size, config.dataset) for item in items)
     order = training_order(config, items, fits)
-    captions = CaptionSteps(config.dataset, items, training_steps(config, order)[0])
-    draws = _first_draws(order)
-    return [
-        Shown(item, fit, variation_of(config.dataset, draws[index].seed), captions(draws[index]))
-        for index, (item, fit) in enumerate(zip(items, fits, strict=True))
-        if index in draws
-    ]
-
-
-def _first_draws(order: TrainingOrder) -> dict[int, Draw]:
-    draws: dict[int, Draw] = {}
-    for step in range(order.steps_per_epoch):
-        for number, micro in enumerate(order.step(step)):
-            for draw in order.draws(step, number, micro):
-                draws.setdefault(draw.item, draw)
-    return draws
+    return first_seen(config.dataset, items, fits, order, training_steps(config, order)[0])
 
 
 def _small(shown: Shown) -> Image.Image | str:
     """The picture that the trainer gets, made small; why it cannot be had, if so."""
     try:
-        picture = varied_picture(load_picture(shown.item.picture.path), shown.fit, shown.variation)
+        return shown.small(PICTURE)
     except BadPictureError as error:
         return str(error)
-    picture.thumbnail((PICTURE, PICTURE), Image.Resampling.BOX)
-    return picture
 
 
 def _save(sheet: Image.Image, target: Path) -> None:

@@ -1,0 +1,1 @@
+"""report.html: one self-contained page about a run, made of its events and files. No torch."""
