@@ -142,18 +142,18 @@ def test_gpu_script_tries_every_attention_kernel(load, tmp_path: Path, monkeypat
 
 
 def test_profiler_sees_a_host_that_waits(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    gpu, loop = load("gpu"), importlib.import_module("trainer_core.train.loop")
+    gpu, passes = load("gpu"), importlib.import_module("trainer_core.train.passes")
     bench = gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)
     config = bench.preset("sd15-24gb", 'memory.mixed_precision="no"')
     assert bench.watch(config).waits["aten::_local_scalar_dense"] == 0
-    honest = loop.batch_losses
+    honest = passes.batch_losses
 
     def waiting(*arguments):
         losses = honest(*arguments)
         losses.sum().item()
         return losses
 
-    monkeypatch.setattr(loop, "batch_losses", waiting)
+    monkeypatch.setattr(passes, "batch_losses", waiting)
     assert bench.watch(config).waits["aten::_local_scalar_dense"] == 1
 
 

@@ -1,19 +1,17 @@
 """The training loop: one optimizer step, again and again, with no host sync in it."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch.nn import Parameter
 
-from trainer_core.data.batches import Batch
-from trainer_core.data.cache import encode
 from trainer_core.data.order import derive_seed
-from trainer_core.errors import ExitCode, UserError
 from trainer_core.train.job import Job
 from trainer_core.train.learning_rate import learning_rate_at
-from trainer_core.train.noise import normal, perturbed, shaped
+from trainer_core.train.not_finite import Seen, broken_step, norm_of, refuse_broken_weights
+from trainer_core.train.passes import Passes
 from trainer_core.train.readback import Readback, StepNumbers
 from trainer_core.train.text_stop import stop_text_encoder_if_due
 
@@ -33,6 +31,7 @@ class StepReport:
         text_encoder_rate: the text encoder's where it has its own, 0 once it is no longer trained; else None.
         grad_norm: global norm before clipping.
         images_per_s: samples of this step over the wall time since the step before.
+        skipped: steps so far, of this process, that fp16's loss scale skipped.
     """
 
     step: int
@@ -42,39 +41,30 @@ class StepReport:
     grad_norm: float
     images_per_s: float
     text_encoder_rate: float | None = None
+    skipped: int = 0
 
 
 def train(job: Job, report: Callable[[StepReport], None], between_steps: Callable[[], bool]) -> None:
     """Train from `job.step` to the end, or until `between_steps` returns False.
 
     `between_steps` is called after each step, with `job.step` already counting it, and before the next one: it
-    saves, draws previews, obeys commands. Raises UserError(NON_FINITE) one step after a loss or gradient was not
-    finite; it never reached the weights.
+    saves, draws previews, obeys commands. Raises a UserError: NON_FINITE one step after a loss or gradient was not
+    finite (it never reached the weights), OUT_OF_MEMORY where a single sample does not fit.
     """
     settings, order, total = job.config.optimizer, job.samples.order, job.samples.total_steps
-    weights = _loss_weights(job)
     parameters, scheduler = list(job.parameters.values()), job.config.scheduler
-    generator = torch.Generator(job.device)
-    readback, watch = Readback(job.device), _Watch(job, report)
-    job.settle = lambda: watch.see(readback.drain())
+    passes, readback = Passes(job), Readback(job.device)
+    watch = _Watch(job, passes, readback, report)
+    job.settle = watch.settle
     seed, adapters = job.config.train.seed, job.adapters
     while job.step < total:
         stop_text_encoder_if_due(job)
         batches = job.loader.step(job.step)
-        samples = sum(len(batch.items) for batch in batches)
         rates = [learning_rate_at(job.step, total, group.learning_rate, scheduler) for group in job.groups]
         # --------------------------------------------------------------- one optimizer step
-        step_loss = torch.zeros((), device=job.device)
-        for number, batch in enumerate(batches):
-            generator.manual_seed(derive_seed(seed, "noise", job.step, number))
-            if adapters is not None:
-                adapters.reseed(derive_seed(seed, "dropout", job.step, number))
-            losses = batch_losses(job, batch, generator)
-            loss = (losses * torch.stack([weights[item] for item in batch.items])).sum() / samples
-            (loss * job.scaler.scale).backward()
-            step_loss += loss.detach()
+        computed = passes.of_step(job.step, batches)
         norm = gradient_norm(parameters) / job.scaler.scale
-        broken = ~(norm + step_loss).isfinite()
+        broken = ~(norm + computed.loss).isfinite()
         clip = (settings.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) if settings.max_grad_norm else 1.0
         job.in_update = True
         job.optimizer.step(rates, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
@@ -88,8 +78,9 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         # ---------------------------------------------------------------------------------
         job.step += 1
         job.in_update = False
-        watch.queued(job.step, order.epoch_of(job.step - 1) + 1, rates, samples)
-        watch.see(readback.push(job.step, step_loss, norm))
+        seen = Seen(job.step, [batch.items for batch in batches], computed.losses)
+        watch.queued(seen, order.epoch_of(job.step - 1) + 1, rates)
+        watch.see(readback.push(job.step, computed.loss, norm))
         if job.step == total:
             job.settle()
         if not between_steps():
@@ -97,81 +88,73 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
             return
 
 
-def batch_losses(job: Job, batch: Batch, generator: torch.Generator) -> Tensor:
-    """Return the loss of each sample of `batch`, shape [B], float32.
-
-    `generator` gives, in this order: the sample from the VAE's posterior, the noise, the timesteps, and what
-    the [loss] table adds to the noise.
-    """
-    settings = job.objective.settings
-    mean, std = batch.tensors if len(batch.tensors) == 2 else encode(job.model.vae, batch.tensors[0])
-    latents = (mean + std * normal(mean, generator)) * job.model.family.latent_scale
-    noise = normal(mean, generator)
-    timesteps = job.objective.draw_timesteps(len(mean), generator)
-    noise = shaped(noise, latents, settings, generator)
-    noisy = job.objective.schedule.add_noise(latents, perturbed(noise, settings, generator), timesteps)
-    with job.precision.autocast(job.device):
-        hidden = job.conditioning(batch.captions)
-        predicted = job.model.unet(noisy.to(job.precision.base), timesteps, hidden, return_dict=False)[0]
-    return job.objective.losses(predicted, latents, noise, timesteps)
-
-
-def gradient_norm(parameters: list[torch.nn.Parameter]) -> Tensor:
+def gradient_norm(parameters: list[Parameter]) -> torch.Tensor:
     """Return the L2 norm of all gradients together, computed in float32, a scalar on the device."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norms = torch._foreach_norm(gradients, 2, dtype=torch.float32)
-    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return total
-
-
-def _loss_weights(job: Job) -> list[Tensor]:
-    instance, prior = torch.tensor([1.0, job.config.prior.weight], device=job.device)
-    return [prior if item.is_class else instance for item in job.samples.items]
+    return norm_of([parameter.grad for parameter in parameters if parameter.grad is not None])
 
 
 class _Watch:
     """Turns the numbers that come back one step late into reports, and stops a training that broke."""
 
-    def __init__(self, job: Job, report: Callable[[StepReport], None]) -> None:
+    def __init__(self, job: Job, passes: Passes, readback: Readback, report: Callable[[StepReport], None]) -> None:
         self.job = job
+        self.passes = passes
+        self.readback = readback
         self.report = report
-        self.known: dict[int, tuple[int, float, float | None, float]] = {}
+        self.known: dict[int, tuple[Seen, int, float, float | None, float]] = {}
         components = [group.component for group in job.groups]
         has_own = job.config.text_encoder.learning_rate is not None and "text_encoder" in components
         self.text_encoder = components.index("text_encoder") if has_own else None
         self.last = time.perf_counter()
         self.overflows = 0
+        self.skipped = 0
 
-    def queued(self, step: int, epoch: int, rates: Sequence[float], samples: int) -> None:
+    def queued(self, seen: Seen, epoch: int, rates: Sequence[float]) -> None:
+        """Remember a step whose numbers are under way."""
         now = time.perf_counter()
         own = rates[self.text_encoder] if self.text_encoder is not None else None
         if own is not None and not self.job.conditioning.trained:
             own = 0.0
-        self.known[step] = (epoch, rates[0], own, samples / max(now - self.last, 1e-9))
+        samples = sum(len(items) for items in seen.items)
+        self.known[seen.step] = (seen, epoch, rates[0], own, samples / max(now - self.last, 1e-9))
         self.last = now
 
+    def settle(self) -> None:
+        """Wait for the numbers of the last step; raise if they, or the weights, are not finite."""
+        self.see(self.readback.drain())
+        refuse_broken_weights(self.job)
+
     def see(self, numbers: StepNumbers | None) -> None:
+        """Report a step, and raise if it broke."""
         if numbers is None:
             return
-        epoch, learning_rate, own_rate, speed = self.known.pop(numbers.step)
-        report = StepReport(numbers.step, epoch, numbers.loss, learning_rate, numbers.grad_norm, speed, own_rate)
-        self.report(report)
+        seen, epoch, learning_rate, own_rate, speed = self.known.pop(numbers.step)
         loss_ok, norm_ok = (abs(value) < float("inf") for value in (numbers.loss, numbers.grad_norm))
+        is_skipped = self.job.scaler.enabled and not (loss_ok and norm_ok)
+        self.skipped += is_skipped
+        self.report(
+            StepReport(
+                step=numbers.step,
+                epoch=epoch,
+                loss=numbers.loss,
+                learning_rate=learning_rate,
+                grad_norm=numbers.grad_norm,
+                images_per_s=speed,
+                text_encoder_rate=own_rate,
+                skipped=self.skipped,
+            )
+        )
         self.overflows = 0 if norm_ok else self.overflows + 1
         if not loss_ok or (not norm_ok and (not self.job.scaler.enabled or self.overflows > OVERFLOWS_ALLOWED)):
-            raise UserError(_broken(self.job, numbers.step), ExitCode.NON_FINITE)
+            raise broken_step(self.job, self.passes, seen)
+        if is_skipped and self.skipped == 1:
+            self._tell_of_skipping(numbers.step)
 
-
-def _broken(job: Job, step: int) -> str:
-    names = ", ".join(sorted(set(_file_names(job, step))))
-    return (
-        f"Step {step}: the loss or its gradient is not a number, so it was dropped and the training "
-        f"stopped. Pictures of the step: {names}. Look at them, or lower optimizer.learning_rate"
-        + (', or set memory.mixed_precision = "bf16".' if job.precision.scaled else ".")
-    )
-
-
-def _file_names(job: Job, step: int) -> Iterator[str]:
-    for micro in job.samples.order.step(step - 1):
-        for item in micro.items:
-            yield job.samples.items[item].picture.path.name
+    def _tell_of_skipping(self, step: int) -> None:
+        self.job.events.emit(
+            "warning",
+            code="fp16_step_skipped",
+            text=f"step {step} was skipped: a gradient was too large for fp16, so the loss scale is halved. At "
+            "the start, and now and then later, that is how fp16 works; the steps tell how many were skipped",
+            step=step,
+        )

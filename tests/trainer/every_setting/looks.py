@@ -17,7 +17,8 @@ from PIL import Image
 from safetensors import safe_open
 
 from trainer_core.train.job import Job
-from trainer_core.train.loop import batch_losses, train
+from trainer_core.train.loop import train
+from trainer_core.train.passes import batch_losses
 
 from .observer import Enough, Observer, Tables
 

@@ -107,6 +107,7 @@ class Adapters:
         self._generator: torch.Generator | None = None
         self._seed = 0
         self._left_out = [False] * len(adapters)
+        self._part: tuple[slice, int] | None = None
 
     def of(self, part: Part) -> list[Adapter]:
         """Return the adapters of one part of the model."""
@@ -132,10 +133,14 @@ class Adapters:
         """Let `seed` decide what the next forward passes leave out; free where nothing is."""
         if not self.dropout.is_on:
             return
-        self._seed = seed
+        self._seed, self._part = seed, None
         if self.dropout.adapters:
             chances = torch.rand(len(self.adapters), generator=torch.Generator().manual_seed(seed))
             self._left_out = (chances < self.dropout.adapters).tolist()
+
+    def narrow(self, rows: slice, count: int) -> None:
+        """Let the U-Net's next passes compute these rows of a batch of `count`, and leave out what is theirs."""
+        self._part = rows, count
 
     def limit_norms(self) -> None:
         """Scale down the adapters in training whose change has a norm above `max_norm`."""
@@ -163,12 +168,12 @@ class Adapters:
             return inner * 0.0  # its weights then get a gradient of zero
         generator = self._generator_on(inner.device)
         generator.manual_seed((self._seed + number) % _SEEDS)
-        rates = self.dropout
+        rates, part = self.dropout, self._part if self.adapters[number].place.part == "unet" else None
         if rates.values:
-            inner = inner * _kept(inner.shape, inner, rates.values, generator)
+            inner = inner * _kept(inner.shape, inner, rates.values, generator, part)
         if rates.ranks:
             by_rank = (*inner.shape[:2], 1, 1) if inner.dim() == 4 else _by_rank(inner)
-            inner = inner * _kept(by_rank, inner, rates.ranks, generator)
+            inner = inner * _kept(by_rank, inner, rates.ranks, generator, part)
         return inner
 
     def _generator_on(self, device: torch.device) -> torch.Generator:
@@ -182,8 +187,12 @@ def _by_rank(inner: Tensor) -> tuple[int, ...]:
     return (len(inner), *(1 for _ in inner.shape[1:-1]), inner.shape[-1])
 
 
-def _kept(shape: tuple[int, ...], like: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    chances = torch.rand(shape, generator=generator, device=like.device)
+def _kept(
+    shape: tuple[int, ...], like: Tensor, rate: float, generator: torch.Generator, part: tuple[slice, int] | None
+) -> Tensor:
+    """Return what each number is multiplied with; in a part of a batch, what it is in the whole."""
+    rows, count = part or (slice(None), shape[0])
+    chances = torch.rand((count, *shape[1:]), generator=generator, device=like.device)[rows]
     return (chances >= rate).to(like.dtype) / (1 - rate)
 
 

@@ -1,0 +1,98 @@
+"""Out of memory: how it is recognised, what is freed, how work is done in smaller portions, what is advised."""
+
+import errno
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+
+from trainer_core.config.schema import Config
+from trainer_core.text import safe_text
+
+_SAID = ("out of memory", "alloc_failed", "can't allocate memory", "not enough memory", "allocation failed")
+"""What CUDA's libraries and torch's allocator for main memory say in a plain RuntimeError."""
+_LEAN_OPTIMIZERS = ("adamw8bit", "paged_adamw8bit", "paged_adamw", "lion8bit", "adafactor")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether `error` is a device or main memory that was too small, whoever raised it."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _SAID)
+
+
+def free_memory() -> None:
+    """Give back what is no longer used; to be called where the error, whose frames hold tensors, is gone."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+class Portions:
+    """Does work on many things some at a time: half as many from then on, where so many do not fit into memory.
+
+    Attributes:
+        at_once: how many at most.
+    """
+
+    def __init__(self, at_once: int, told: Callable[[int, str], None] = lambda at_once, reason: None) -> None:
+        """`told` is called with the new size, and the reason in the allocator's words, each time it is halved."""
+        self.at_once = at_once
+        self.told = told
+
+    def of(
+        self, items: Sequence[Item], work: Callable[[Sequence[Item]], Result]
+    ) -> Iterator[tuple[Sequence[Item], Result]]:
+        """Yield each portion of `items` with what `work` makes of it; raise where even one is too much."""
+        start = 0
+        while start < len(items):
+            portion = items[start : start + self.at_once]
+            try:
+                result = work(portion)
+            except Exception as error:
+                if len(portion) == 1 or not is_out_of_memory(error):
+                    raise
+                reason = safe_text(error, limit=200)
+            else:
+                yield portion, result
+                start += len(portion)
+                continue
+            self.at_once = half(len(portion))
+            free_memory()
+            self.told(self.at_once, reason)
+
+
+def half(count: int) -> int:
+    """Return half of `count`, rounded up."""
+    return (count + 1) // 2
+
+
+def advice(config: Config) -> list[str]:
+    """Return settings that need less memory and are not chosen yet, first what costs the result least."""
+    memory, is_full = config.memory, config.method.train == "full"
+    ways = [
+        ("memory.gradient_checkpointing = true", not memory.gradient_checkpointing),
+        ('dataset.cache_latents = "disk"', config.dataset.cache_latents == "off"),
+        ('optimizer.type = "adamw8bit"', is_full and config.optimizer.type not in _LEAN_OPTIMIZERS),
+        ('memory.mixed_precision = "bf16" (or "fp16")', memory.mixed_precision == "no"),
+        ("ema.enable = false", config.ema.enable),
+        ("text_encoder.train = false", config.text_encoder.train),
+        ("memory.full_bf16 = true", memory.mixed_precision == "bf16" and not memory.full_bf16),
+        ("memory.full_fp16 = true", memory.mixed_precision == "fp16" and not memory.full_fp16),
+        ('method.train = "lora"', is_full),
+        ('memory.attention = "sliced"', memory.attention != "sliced"),
+    ]
+    width, height = config.dataset.resolution
+    return [way for way, helps in ways if helps] + [f"a dataset.resolution below {width} x {height}"]
+
+
+def told_advice(config: Config, reason: object) -> str:
+    """Return what to do about too little memory, in order, with the `reason` in the allocator's words."""
+    return f"In this order: {'; '.join(advice(config))}. ({safe_text(reason, limit=200)})"
