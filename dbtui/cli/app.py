@@ -103,7 +103,7 @@ app.command("caption")(caption)
 app.add_typer(preset_app, name="preset")
 app.command("plan")(plan)
 app.command("run")(run_command)
-for _command in (runs, attach, resume, commands.stop, commands.save, commands.sample, log):
+for _command in (runs, attach, resume, commands.stop, commands.pause, commands.save, commands.sample, log):
     app.command(_command.__name__)(_command)
 app.command("bundle")(bundle)
 app.command("demo")(demo)

@@ -58,19 +58,19 @@ def run(
     return start(make_run(config, plan, runs_dir, name), detach=detach)
 
 
-def start(created: "RunDirectory", *, detach: bool) -> int:
-    """Start the trainer of a run that was just created, and watch it or leave; return the exit code."""
+def start(run: "RunDirectory", *, detach: bool, take_over: bool = False) -> int:
+    """Start the trainer of a run, and watch it or leave; return the exit code."""
     from dbtui.dashboard.interrupts import Interrupts
     from dbtui.dashboard.viewer import attach_command, watch_started
     from dbtui.runs.launch import launch
 
     with Interrupts() as interrupts:
-        process = launch(created)
+        process = launch(run, take_over=take_over)
         if not detach:
             return int(watch_started(process, interrupts))
         process.wait_until_alive()
-    sys.stdout.write(f"{safe_text(created.path, 2000)}\n")
-    narrate(f"training in the background (process {process.pid}); watch it with: {attach_command(created)}")
+    sys.stdout.write(f"{safe_text(run.path, 2000)}\n")
+    narrate(f"training in the background (process {process.pid}); watch it with: {attach_command(run)}")
     return 0
 
 

@@ -21,8 +21,10 @@ from trainer_core.run.control import CommandKind, append_command
 _TICK = 0.25
 _DATA_EVERY = 1.0
 _NOTE_STAYS = 8.0
-KEYS = "p preview now · s save now · x stop and save · d detach"
-_SHORT_KEYS = "p preview · s save · x stop · d detach"
+KEYS = "v preview now · s save now · p pause · x stop and save · d detach"
+_SHORT_KEYS = "v preview · s save · p pause · x stop · d detach"
+_SHORTEST_KEYS = "v s p x · d detach"
+_PAUSED_KEYS = "p go on · s save now · x stop and save · d detach"
 _STOPPING = "stopping: the trainer ends its step and saves · Ctrl-C again leaves it to that"
 
 
@@ -100,10 +102,15 @@ class Dashboard:
         return picture
 
     def _moment(self, width: int) -> Moment:
+        status = self._follower.status()
         note = self._note if time.monotonic() < self._note_until else ""
+        if status == "stalled":
+            note = note or self._follower.why_silent()
         if self._is_stopping:
             note = _STOPPING
-        return Moment(silence=self._follower.silence, note=note, keys=KEYS if width > len(KEYS) else _SHORT_KEYS)
+        keys = (_PAUSED_KEYS,) if status == "paused" else (KEYS, _SHORT_KEYS)
+        fitting = next((each for each in keys if len(each) <= width), _SHORTEST_KEYS)
+        return Moment(status=status, silence=self._follower.silence, note=note, keys=fitting)
 
     def _on_signals(self, signals: list[signal.Signals]) -> Leaving | None:
         for number in signals:
@@ -124,9 +131,17 @@ class Dashboard:
                 self._stop()
             elif key == "s":
                 self._command("save", "a save is asked for")
-            elif key == "p":
+            elif key == "v":
                 self._command("sample", "a preview is asked for")
+            elif key in "p ":
+                self._pause_or_go_on()
         return None
+
+    def _pause_or_go_on(self) -> None:
+        if self._follower.state.is_paused:
+            self._command("unpause", "going on is asked for")
+        else:
+            self._command("pause", "a pause is asked for")
 
     def _stop(self) -> None:
         if self._ask_to_stop:
@@ -146,6 +161,7 @@ class Dashboard:
 def still_picture(follower: Follower, console: Console, facts: RunFacts) -> None:
     """Print the picture of a run that is over, once."""
     width, height = console.size
-    for line in draw(follower.state, facts, width, max(12, min(height - 8, 20))):
+    moment = Moment(status=follower.status(), silence=follower.silence)
+    for line in draw(follower.state, facts, width, max(12, min(height - 8, 20)), moment):
         if line.plain.strip():
             console.print(line, no_wrap=True, overflow="crop", crop=True)

@@ -73,6 +73,6 @@ def _step_line(state: RunState) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def waiting_line(silence: float) -> str:
-    """Say that nothing has been heard for a while."""
-    return f"no news from the trainer for {duration(silence)}"
+def waiting_line(silence: float, why: str) -> str:
+    """Say that nothing has been heard for long, and what is known of it."""
+    return f"stalled: no news from the trainer for {duration(silence)}" + (f" ({why})" if why else "")

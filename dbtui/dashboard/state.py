@@ -74,6 +74,8 @@ class RunState:
     version: int = 0
     t: float = 0.0
     """Time of the last event, seconds since the epoch."""
+    started: float = 0.0
+    """When the run was begun, seconds since the epoch."""
     phase: str = ""
     done: int = 0
     """Progress of a phase other than training."""
@@ -82,6 +84,9 @@ class RunState:
     total_steps: int | None = None
     epoch: int | None = None
     epochs: int | None = None
+    steps_per_epoch: int | None = None
+    lifetime_steps: int = 0
+    """Steps done over all resumes, also those that a resume did anew."""
     loss: float | None = None
     lr: float | None = None
     images_per_s: float | None = None
@@ -100,6 +105,11 @@ class RunState:
     ending: Ending | None = None
 
     @property
+    def is_paused(self) -> bool:
+        """Tell whether the trainer waits to be told to go on."""
+        return self.phase == "paused"
+
+    @property
     def smooth_loss(self) -> float | None:
         """Smoothed loss at the last step."""
         return self.curve.smooth
@@ -107,7 +117,8 @@ class RunState:
     @property
     def fraction(self) -> float | None:
         """Share of the current phase that is done, 0 to 1; None if its length is not known."""
-        done, total = (self.step, self.total_steps) if self.phase == "train" else (self.done, self.total)
+        is_training = self.phase == "train" or self.is_paused
+        done, total = (self.step, self.total_steps) if is_training else (self.done, self.total)
         return min(1.0, done / total) if total else None
 
     @property
@@ -132,6 +143,7 @@ def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
 
 def _on_format(state: RunState, event: Event) -> None:
     state.run, state.version = _text(event, "run"), _count(event, "version")
+    state.started = _number(event, "started") or state.t
 
 
 def _on_phase(state: RunState, event: Event) -> None:
@@ -140,6 +152,7 @@ def _on_phase(state: RunState, event: Event) -> None:
     if state.phase == "train":
         state.total_steps = state.total or state.total_steps
         state.epochs = _count_or_none(event, "epochs") or state.epochs
+        state.steps_per_epoch = _count_or_none(event, "steps_per_epoch") or state.steps_per_epoch
     if state.phase != "done":
         state.ending = None
 
@@ -151,6 +164,7 @@ def _on_progress(state: RunState, event: Event) -> None:
 
 def _on_step(state: RunState, event: Event) -> None:
     state.phase, state.step = "train", _count(event, "step")
+    state.lifetime_steps += 1
     state.epoch = _count_or_none(event, "epoch")
     state.loss = _number(event, "loss")
     for name in ("lr", "images_per_s", "grad_norm", "vram_gb", "gpu_load", "gpu_temp", "gpu_power"):

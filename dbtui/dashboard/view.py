@@ -9,11 +9,9 @@ from rich.text import Text
 from dbtui.dashboard.facts import RunFacts
 from dbtui.dashboard.plot import loss_plot
 from dbtui.dashboard.state import RunState
+from dbtui.dashboard.status import SIGNS, STYLES, Status, status_of
 from dbtui.dashboard.words import clock, duration, epoch_text, eta_words, loss_text, phase_words, rate_text
 from trainer_core.text import safe_text
-
-SILENCE = 60.0
-"""Seconds without an event after which the view says so."""
 
 _SIDE = 36
 _NEWS_INDENT = 8
@@ -34,6 +32,8 @@ _COLOURS = {"saved": "green", "warning": "yellow"}
 class Moment:
     """What the viewer knows beyond the events."""
 
+    status: Status | None = None
+    """How the run stands; without it, what the events alone tell."""
     silence: float = 0.0
     """Seconds since the last event."""
     note: str = ""
@@ -45,7 +45,8 @@ class Moment:
 def draw(state: RunState, facts: RunFacts, width: int, height: int, moment: Moment | None = None) -> list[Text]:
     """Draw at most `height` lines of at most `width` cells. Useful from 40 x 12, complete from 80 x 24."""
     moment = moment or Moment()
-    top = [_header(state, facts, width, moment), _bar(state, width)]
+    status = moment.status or status_of(state, lives=True, silence=moment.silence)
+    top = [_header(state, facts, width, status, moment.silence), _bar(state, width, status)]
     bottom = _footer(moment, width, with_rule=height >= 18)
     room = height - len(top) - len(bottom)
     news_rows = 1 if room < 14 else 3 if room < 22 else 6
@@ -56,37 +57,48 @@ def draw(state: RunState, facts: RunFacts, width: int, height: int, moment: Mome
     return [_cut(line, width) for line in (top + body + preview + news + padding + bottom)[:height]]
 
 
-def _header(state: RunState, facts: RunFacts, width: int, moment: Moment) -> Text:
-    right = " · ".join(part for part in (phase_words(state), eta_words(state)) if part)
-    style = "bold green" if state.phase == "done" else "bold"
-    if state.ending:
-        right, style = _ending_words(state), "bold green" if state.ending.exit_code == 0 else "bold red"
-    elif moment.silence > SILENCE:
-        right, style = f"no news for {duration(moment.silence)}", "bold yellow"
+def _header(state: RunState, facts: RunFacts, width: int, status: Status, silence: float) -> Text:
+    words, style = standing_words(state, status, silence), STYLES[status]
+    right = Text(words, "bold" if status == "running" else style)
+    if status != "running" and right.cell_len + 2 <= width:
+        right = Text(f"{SIGNS[status]} {words}", style)
     left = Text(safe_text(facts.name, 64), "bold")
     for part in (facts.model, facts.preset):
-        if part and left.cell_len + cell_len(part) + cell_len(right) + 5 <= width:
+        if part and left.cell_len + cell_len(part) + right.cell_len + 5 <= width:
             left.append(f" · {safe_text(part, 60)}", "dim")
-    return _both_ends(left, Text(right, style), width)
+    return _both_ends(left, right, width)
 
 
-def _ending_words(state: RunState) -> str:
-    assert state.ending
-    if state.ending.exit_code == 75:
-        return f"stopped at step {state.ending.step}"
-    return "done" if state.ending.exit_code == 0 else f"failed at step {state.ending.step}"
+def standing_words(state: RunState, status: Status, silence: float = 0.0) -> str:
+    """Say how the run stands, and where: "training 26% · ETA 14 min", "stalled · no news for 5 min"."""
+    at = f" at step {state.step}" if state.step else ""
+    match status:
+        case "running":
+            return " · ".join(part for part in (phase_words(state), eta_words(state)) if part)
+        case "paused":
+            return f"paused{at} · for {duration(silence)}"
+        case "stalled":
+            where = at if state.phase in {"train", "paused"} else f" while {phase_words(state)}"
+            return f"stalled{where} · no news for {duration(silence)}"
+        case "stopped" | "failed":
+            return f"{status} at step {state.ending.step}" if state.ending else f"{status}{at}"
+        case "crashed":
+            return f"crashed{at}"
+        case _:
+            return status
 
 
-def _bar(state: RunState, width: int) -> Text:
-    is_training = state.phase in {"train", "done", ""} or state.ending is not None
+def _bar(state: RunState, width: int, status: Status) -> Text:
+    is_training = state.phase in {"train", "done", ""} or status not in {"running", "stalled"}
     done, total = (state.step, state.total_steps) if is_training else (state.done, state.total)
     count = f"{done}/{total}" if total else (f"{done}" if done else "")
     fraction = min(1.0, done / total) if total else 0.0
     room = max(4, width - len(count) - 1)
     filled = fraction * room
-    bar = Text("━" * int(filled), "cyan")
+    style = STYLES[status].removeprefix("bold ")
+    bar = Text("━" * int(filled), style)
     if filled - int(filled) >= 0.5:
-        bar.append("╸", "cyan")
+        bar.append("╸", style)
     bar.append("─" * (room - len(bar)), "bright_black")
     return bar.append(f" {count}")
 

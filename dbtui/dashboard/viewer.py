@@ -14,7 +14,6 @@ from dbtui.dashboard.live import Dashboard, Leaving, still_picture
 from dbtui.dashboard.plain import PlainLines, waiting_line
 from dbtui.dashboard.screen import SturdyOutput, can_draw, make_console
 from dbtui.dashboard.summary import summarize_end
-from dbtui.dashboard.view import SILENCE
 from dbtui.runs.follow import Follower
 from dbtui.runs.launch import TrainerProcess, last_words
 from trainer_core.errors import ExitCode
@@ -82,9 +81,9 @@ def _watch_plainly(follower: Follower, interrupts: Interrupts, process: TrainerP
         if new := follower.poll():
             told_silence = False
             _print(output, lines.feed(new))
-        elif follower.silence > SILENCE and not told_silence and not has_ended:
+        elif not told_silence and not has_ended and follower.status() == "stalled":
             told_silence = True
-            _print(output, [waiting_line(follower.silence)])
+            _print(output, [waiting_line(follower.silence, follower.why_silent())])
         if has_ended:
             return True
         time.sleep(_LOOK_EVERY)

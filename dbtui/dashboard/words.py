@@ -1,5 +1,6 @@
 """The words and numbers of the dashboard, for the live view and for plain lines alike."""
 
+import datetime
 import time
 
 from dbtui.dashboard.state import RunState
@@ -17,6 +18,7 @@ PHASES = {
     "sample": "drawing previews",
     "save": "saving",
     "upload": "uploading to the Hub",
+    "paused": "paused",
     "done": "done",
 }
 
@@ -42,7 +44,9 @@ def duration(seconds: float) -> str:
 def eta_words(state: RunState) -> str:
     """Say how long it will take; empty if that is not known."""
     seconds = state.eta_seconds
-    return f"ETA {duration(seconds)}" if seconds is not None and state.phase != "done" else ""
+    return (
+        f"ETA {duration(seconds)}" if seconds is not None and state.phase != "done" and not state.is_paused else ""
+    )
 
 
 def loss_text(value: float | None) -> str:
@@ -74,3 +78,19 @@ def clock(t: float, with_seconds: bool = False) -> str:
     if not 0 <= t < _LAST_TIME:
         return "--:--"
     return time.strftime("%H:%M:%S" if with_seconds else "%H:%M", time.localtime(t))
+
+
+def day_and_time(t: float, now: float) -> str:
+    """Return a past time as people tell it: "14:02", "yesterday 14:02", "Tuesday 14:02", "2026-03-01"."""
+    if not 0 <= t < _LAST_TIME:
+        return ""
+    then, today = time.localtime(t), time.localtime(now)
+    days = _day_number(today) - _day_number(then)
+    if days < 0 or days > 6:
+        return time.strftime("%Y-%m-%d", then)
+    day = "" if days == 0 else "yesterday " if days == 1 else time.strftime("%A ", then)
+    return day + time.strftime("%H:%M", then)
+
+
+def _day_number(day: time.struct_time) -> int:
+    return datetime.date(day.tm_year, day.tm_mon, day.tm_mday).toordinal()

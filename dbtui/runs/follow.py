@@ -3,11 +3,15 @@
 import time
 
 from dbtui.dashboard.state import Event, RunState, fold
+from dbtui.dashboard.status import Status, status_of
 from dbtui.runs.launch import TrainerProcess, death_words
+from dbtui.runs.summary import holder_is_suspended, lives, seconds_since
 from trainer_core.errors import ExitCode
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventReader
-from trainer_core.run.lock import is_alive
+from trainer_core.run.flock import Standing
+from trainer_core.run.lock import look_at_lock
+from trainer_core.text import safe_text
 
 _LOOK_EVERY = 1.0
 _TIME_TO_START = 20.0
@@ -24,9 +28,9 @@ class Follower:
         self.process = process
         self.state = RunState()
         self._reader = EventReader(run.events)
-        self._heard = time.monotonic() - _age_of_last_event(run)
-        self._began = self._looked = time.monotonic()
-        self._lives = process is not None or is_alive(run)
+        self._began = self._looked = self._polled = time.monotonic()
+        self._heard = self._began - seconds_since(run.events)
+        self._look = look_at_lock(run)
         self._was_alive = self._lives
 
     @property
@@ -36,20 +40,35 @@ class Follower:
 
     def poll(self) -> list[Event]:
         """Read and fold what is new; return it."""
+        before, self._polled = self._polled, time.monotonic()
         events = self._reader.poll()
-        if events:
-            self._heard = max(self._heard, time.monotonic() - _age_of_last_event(self.run))
+        if events:  # written since the last look, whatever the clock of the file system says
+            self._heard = max(self._heard, before, self._polled - seconds_since(self.run.events))
             self.state = fold(events, self.state)
         return events
+
+    def status(self) -> Status:
+        """Return how the run stands."""
+        self._look_again()
+        is_suspended = holder_is_suspended(self._look)
+        is_there = self._lives and not (self.process and self.process.poll() is not None)
+        return status_of(self.state, lives=is_there, silence=self.silence, is_suspended=is_suspended)
+
+    def why_silent(self) -> str:
+        """Say what is known of a stalled trainer, and what can be done."""
+        if holder := self._look.holder:
+            if holder_is_suspended(self._look):
+                return f"process {holder.pid} is suspended; it goes on with: kill -CONT {holder.pid}"
+            if self._look.standing is Standing.ELSEWHERE:
+                return f"process {holder.pid} on {safe_text(holder.host, 60)} cannot be asked from here"
+            return f"process {holder.pid} lives; it may wait for a disk, the network or the GPU"
+        return ""
 
     def has_ended(self) -> bool:
         """Tell whether the trainer is gone. Poll once more afterwards: it may have written until its end."""
         if self.process:
             return self.process.poll() is not None
-        now = time.monotonic()
-        if now - self._looked >= _LOOK_EVERY:
-            self._looked, self._lives = now, is_alive(self.run)
-            self._was_alive = self._was_alive or self._lives
+        self._look_again()
         has_begun = self._was_alive or self.state.t > 0 or self._is_old()
         return not self._lives and has_begun
 
@@ -72,17 +91,17 @@ class Follower:
             return death_words(status)
         return "the trainer ended without a word: it was killed, or its machine went down"
 
+    @property
+    def _lives(self) -> bool:
+        return self.process is not None or lives(self._look)
+
+    def _look_again(self) -> None:
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_EVERY:
+            self._looked, self._look = now, look_at_lock(self.run)
+            self._was_alive = self._was_alive or self._lives
+
     def _is_old(self) -> bool:
         """Tell whether a trainer that is on its way would have taken the lock by now."""
-        try:
-            age = time.time() - self.run.run_toml.stat().st_mtime
-        except OSError:
-            return True
+        age = seconds_since(self.run.run_toml) if self.run.run_toml.exists() else _TIME_TO_START + 1
         return age > _TIME_TO_START or time.monotonic() - self._began > _TIME_TO_START
-
-
-def _age_of_last_event(run: RunDirectory) -> float:
-    try:
-        return max(0.0, time.time() - run.events.stat().st_mtime)
-    except OSError:
-        return 0.0

@@ -60,12 +60,13 @@ class TrainerProcess:
         self.process.send_signal(number)
 
 
-def launch(run: RunDirectory, command: Sequence[str] | None = None) -> TrainerProcess:
+def launch(run: RunDirectory, command: Sequence[str] | None = None, *, take_over: bool = False) -> TrainerProcess:
     """Start the trainer of `run` in a session of its own, its output in console.log.
 
-    `command` replaces `python -m trainer_core`; the run's folder is added as its last word.
+    `command` replaces `python -m trainer_core`; the run's folder is added as its last word. `take_over` lets it
+    take the run from a machine that cannot be asked.
     """
-    words = [*(command or (sys.executable, "-m", "trainer_core")), str(run.path)]
+    words = [*(command or (sys.executable, "-m", "trainer_core")), *["--take-over"] * take_over, str(run.path)]
     try:
         log = os.open(run.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -73,6 +73,8 @@ def train(
                 save(run, events, step, options.saving)
             elif command.kind == "sample":
                 events.emit("sample", step=step, path=f"samples/{step:06}-0.png", prompt="sls frog", seed=1)
+            elif command.kind == "pause":
+                is_stopped = pause(events, control, signals, options.steps)
             is_stopped = is_stopped or command.kind == "stop"
         is_stopped = is_stopped or signals.stop_requested is not None
     path = save(run, events, step, options.saving)
@@ -81,6 +83,20 @@ def train(
     text = f"stopped by {signals.stop_requested or 'command'}" if is_stopped else "done"
     events.emit("finished", exit_code=int(code), text=text, step=step, outputs=[str(path)])
     return int(code)
+
+
+def pause(events: EventWriter, control: ControlReader, signals: StopSignals, total: int) -> bool:
+    """Wait until somebody says to go on or to stop; return whether it was stop."""
+    events.emit("phase", name="paused", total=None)
+    while signals.stop_requested is None:
+        for command in control.poll():
+            acknowledge(events, command, True, f"{command.kind} in the pause")
+            if command.kind == "unpause":
+                events.emit("phase", name="train", total=total)
+            if command.kind in {"unpause", "stop"}:
+                return command.kind == "stop"
+        time.sleep(0.02)
+    return True
 
 
 def save(run: RunDirectory, events: EventWriter, step: int, seconds: float) -> Path:

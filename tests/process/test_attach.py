@@ -84,7 +84,7 @@ def test_commands_are_answered(dbtui, trainer, run, state):
 def test_commands_to_a_run_that_is_over_are_refused(dbtui, run):
     done = dbtui("stop", run.path)
     assert done.returncode == 2
-    assert "is not running" in done.stderr
+    assert "has not been started: there is no trainer to stop it" in done.stderr
     assert not run.control.exists()
 
 
@@ -92,15 +92,15 @@ def test_the_list_of_runs(dbtui, trainer, run):
     create_run(run.path.parent, "idle-1", "")
     process = trainer("--steps", "100000")
     listed = json.loads(dbtui("runs", "--runs-dir", run.path.parent, "--json").stdout)
-    status = {each["name"]: each["status"] for each in listed}
+    status = {each["name"]: each["state"] for each in listed}
     assert status == {"idle-1": "not started", "sls-frog-1": "running"}
     process.kill()
     process.wait()
     listed = json.loads(dbtui("runs", "--runs-dir", run.path.parent, "--json").stdout)
-    assert {each["status"] for each in listed} == {"not started", "interrupted"}
+    assert {each["state"] for each in listed} == {"not started", "crashed"}
     table = dbtui("runs", "--runs-dir", run.path.parent).stdout
     assert "✗ sls-frog-1" in table
-    assert "interrupted" in table
+    assert "crashed" in table
 
 
 def test_a_past_run_is_shown_and_its_log_printed(dbtui, trainer, run):

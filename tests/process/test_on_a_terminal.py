@@ -92,7 +92,7 @@ def test_the_keys(terminal, watched, state, run, wait):
     screen.wait_for("training")
     screen.type("s")
     wait(lambda: state().written, "a model is saved")
-    screen.type("p")
+    screen.type("v")
     wait(lambda: state().previews, "a preview is drawn")
     screen.type("\x1b[A\x1a?")  # an arrow, Ctrl-Z and a key without meaning change nothing
     screen.wait_for("last preview")

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import trainer_core
-from dbtui.runs.find import summarize
+from dbtui.runs.summary import summarize
 from trainer_core.config.reader import read_config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode

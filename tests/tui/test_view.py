@@ -5,7 +5,7 @@ from dbtui.dashboard.plot import loss_plot
 from dbtui.dashboard.state import fold
 from dbtui.dashboard.view import Moment, draw
 
-KEYS = "p preview now · s save now · x stop and save · d detach"
+KEYS = "v preview now · s save now · p pause · x stop and save · d detach"
 
 
 def picture(state, facts, width: int, height: int, **moment) -> str:
