@@ -40,6 +40,7 @@ from trainer_core.train.halt import Halt
 from trainer_core.train.job import Job, Samples, prepare
 from trainer_core.train.loop import train
 from trainer_core.train.naming import final_name
+from trainer_core.train.out_of_memory import out_of_memory_explained
 from trainer_core.train.outputs import Outputs
 from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.precision import Precision
@@ -47,6 +48,7 @@ from trainer_core.train.publish import publish
 from trainer_core.train.resume import restore
 from trainer_core.train.session import Session
 from trainer_core.train.throttle import throttled
+from trainer_core.train.what_is_left import what_is_left
 
 
 def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> ExitCode:
@@ -62,15 +64,13 @@ def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -
         events.emit(kind, exit_code=int(code), text=text, step=None, outputs=[str(path) for path in outputs])
     except UserError as error:
         code = error.code
-        _fail(events, code, "\n".join(error.problems))
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        code = ExitCode.OUT_OF_MEMORY
-        _fail(events, code, _out_of_memory(error))
+        left = what_is_left(run, code) if code in (ExitCode.NON_FINITE, ExitCode.OUT_OF_MEMORY) else []
+        _fail(events, code, "\n".join([*error.problems, *left]))
     except Exception as error:  # noqa: BLE001 - the traceback goes to the console log, the person gets one line
         traceback.print_exc()
-        code = ExitCode.OUT_OF_MEMORY if _is_out_of_memory(error) else ExitCode.FAILED
+        code = ExitCode.FAILED
         text = f"unexpected failure ({type(error).__name__}: {safe_text(error)}); the details are in console.log"
-        _fail(events, code, _out_of_memory(error) if code is ExitCode.OUT_OF_MEMORY else text)
+        _fail(events, code, text)
     return code
 
 
@@ -96,6 +96,7 @@ def _train(
 def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt, held: ExitStack) -> Session:
     """Do everything that comes before the steps; a stop may interrupt it anywhere: nothing is lost with it."""
     config = with_prompts_of_file(read_config(run.run_toml))
+    held.enter_context(out_of_memory_explained(config))
     held.enter_context(output_held(config.save, run))
     device = _device()
     gpu = GpuMonitor(_uuid(device)) if device.type == "cuda" else None
@@ -131,7 +132,8 @@ def _to_the_end(config: Config, session: Session) -> tuple[ExitCode, str, list[P
     job, outputs, halt = session.job, session.outputs, session.halt
     if job.step == 0 and config.sample.before_training:
         outputs.draw_previews()
-    outputs.events.emit("phase", name="train", total=job.samples.total_steps)
+    total, an_epoch = job.samples.total_steps, job.samples.order.steps_per_epoch
+    outputs.events.emit("phase", name="train", total=total, epochs=-(-total // an_epoch), steps_per_epoch=an_epoch)
     outputs.in_loop = True
     with _nothing_lost(job, outputs):
         if session.begin():
@@ -293,17 +295,3 @@ def _remove_strays(run: RunDirectory) -> None:
 def _fail(events: NarratedEvents, code: ExitCode, text: str) -> None:
     events.emit("failed", exit_code=int(code), text=text, step=None, outputs=[])
     sys.stderr.write("".join(f"error: {safe_text(line, limit=2000)}\n" for line in text.split("\n")))
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Recognise what libraries raise instead of torch's own OutOfMemoryError."""
-    text = str(error).lower()
-    return any(words in text for words in ("out of memory", "alloc_failed", "can't allocate memory"))
-
-
-def _out_of_memory(error: BaseException) -> str:
-    return (
-        "There was not enough memory. In this order: memory.gradient_checkpointing = true, train.batch_size = 1 "
-        '(with train.gradient_accumulation to make up for it), optimizer.type = "adamw8bit", '
-        f'memory.mixed_precision = "fp16" with memory.full_fp16 = true. ({safe_text(error, limit=200)})'
-    )
