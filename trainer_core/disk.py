@@ -16,13 +16,12 @@ from trainer_core.models.preflight import is_pickled
 from trainer_core.models.sizes import BYTES, ModelSize, model_size
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.on_disk import MAX_NAME_BYTES, exists, is_folder, is_utf8
+from trainer_core.room import SPARE_BYTES
 from trainer_core.saves import Saves, own_precisions
 from trainer_core.text import safe_text
 
 CHECKPOINTS = 3
 """Two are kept, and a third is written before the older one goes."""
-SPARE_BYTES = 16 * 2**20
-"""Headers, configurations, events and logs."""
 _LATENT_BYTES = 2 * 4 * 4
 """Mean and deviation of 4 channels in float32, for each latent pixel of 8 x 8."""
 STATE_BYTES = {

@@ -1,7 +1,6 @@
 """Save a model in any of its formats: whole or not at all, and read back before it counts as saved."""
 
 import errno
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from trainer_core.models.layout import target_path, yaml_path
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.snapshot import Form, Precision, Snapshot, take_snapshot
 from trainer_core.models.write import write_ckpt, write_safetensors
+from trainer_core.room import why_no_room
 from trainer_core.run.atomic import staged, write_text
 from trainer_core.text import safe_text
 
 SaveFormat = Literal["same", "safetensors", "ckpt", "diffusers", "diffusers_safetensors"]
-SPARE_BYTES = 16 * 2**20  # headers, configurations, tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +91,8 @@ def _write_folder(snapshot: Snapshot, target: Path) -> None:
 
 
 def _check_room(target: Path, size: int) -> None:
-    free = shutil.disk_usage(target.parent).free
-    if free < size + SPARE_BYTES:
-        raise UserError(
-            f"{safe_text(target)}: not enough room: {size / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB "
-            "are free; free some space or choose another folder",
-            ExitCode.DISK,
-        )
+    if problem := why_no_room(target.parent, size):
+        raise UserError(f"{safe_text(target)}: {problem}; free some space or choose another folder", ExitCode.DISK)
 
 
 def _not_written(target: Path, error: Exception) -> UserError:

@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, also after a power cut."""
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 STAGING_PREFIX = ".tmp-"
+_OLD = re.compile(rf"{re.escape(STAGING_PREFIX)}(.+)-old-[0-9a-f]{{12}}")
 
 
 @contextmanager
@@ -17,7 +19,7 @@ def staged(target: Path) -> Iterator[Path]:
     On an error what was staged is removed and `target` is left as it was. An existing file is replaced in one
     step; an existing folder is moved aside first and removed after the new one stands.
     """
-    staging = target.parent / f"{STAGING_PREFIX}{target.name}-{uuid.uuid4().hex[:12]}"
+    staging = _beside(target)
     try:
         yield staging
         _sync_tree(staging)
@@ -37,12 +39,32 @@ def write_text(target: Path, text: str) -> None:
         staging.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
-def remove_strays(folder: Path) -> list[Path]:
-    """Remove what an interrupted write left in `folder`; return what was removed."""
-    strays = list(folder.glob(f"{STAGING_PREFIX}*")) if folder.is_dir() else []
-    for stray in strays:
+def discard(path: Path) -> None:
+    """Remove a file or folder so that a kill in between leaves nothing half under its name. Raises OSError."""
+    aside = _beside(path)
+    path.replace(aside)
+    sync_folder(path.parent)
+    _remove(aside)
+
+
+def remove_strays(folder: Path, beginning: str = "") -> list[Path]:
+    """Remove what an interrupted write left in `folder`; return what was removed.
+
+    With `beginning` only what was to have a name that begins so, for folders that others write into too. A folder
+    that was moved aside for one that then did not come gets its name back.
+    """
+    removed = []
+    for stray in folder.glob(f"{STAGING_PREFIX}*") if folder.is_dir() else ():
+        if not stray.name.startswith(STAGING_PREFIX + beginning):
+            continue
+        old = _OLD.fullmatch(stray.name)
+        if old and not (folder / old[1]).exists():
+            with suppress(OSError):
+                stray.replace(folder / old[1])
+            continue
         _remove(stray)
-    return strays
+        removed.append(stray)
+    return removed
 
 
 def sync_folder(folder: Path) -> None:
@@ -53,6 +75,10 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _beside(target: Path, what: str = "") -> Path:
+    return target.parent / f"{STAGING_PREFIX}{target.name}{what}-{uuid.uuid4().hex[:12]}"
 
 
 def _sync_tree(path: Path) -> None:
@@ -66,18 +92,21 @@ def _sync_tree(path: Path) -> None:
 
 
 def _replace_folder(staging: Path, target: Path) -> None:
-    aside = target.parent / f"{STAGING_PREFIX}{target.name}-old-{uuid.uuid4().hex[:12]}"
+    aside = _beside(target, "-old")
     target.replace(aside)
     try:
         staging.replace(target)
     except BaseException:
         aside.replace(target)
         raise
+    sync_folder(target.parent)
     _remove(aside)
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    """Remove what may be there; on a file system that became read-only it stays."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

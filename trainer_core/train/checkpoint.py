@@ -1,28 +1,52 @@
-"""The complete state of a training on disk: written whole, verified by hash, found again by step.
+"""The complete state of a training on disk: written whole, read back, found again by step.
 
 A checkpoint is a folder `checkpoints/000500/` with weights.safetensors, optimizer.safetensors (with the loss scale
-and the moving averages), state.json and, last, manifest.json (size and SHA-256 of each file). It is staged beside
-its place, fsynced and renamed. A folder counts only if its manifest matches.
+and the moving averages), state.json and, last, manifest.json. It is staged beside its place, fsynced and renamed.
+There is no random state in it: what is random depends on seed and step alone.
 """
 
-import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from trainer_core import __version__
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.run.atomic import remove_strays, staged
+from trainer_core.room import LITTLE_BYTES, why_no_room
+from trainer_core.run.atomic import staged
+from trainer_core.run.checkpoint_format import FORMAT, STATE, read_state
+from trainer_core.run.checkpoints import (
+    KEPT,
+    MANIFEST,
+    OPTIMIZER,
+    WEIGHTS,
+    checkpoints,
+    newest_valid,
+    prune,
+    verified_manifest,
+)
 from trainer_core.text import safe_text
 from trainer_core.train.optimizers import ParameterState
+from trainer_core.train.tensor_file import write_bytes, write_tensors
+from trainer_core.train.totals import Totals
 
-FORMAT = 1
-KEPT = 2
+__all__ = [
+    "FORMAT",
+    "KEPT",
+    "Checkpoint",
+    "checkpoints",
+    "load_checkpoint",
+    "newest_valid",
+    "save_checkpoint",
+    "verified_manifest",
+    "write_checkpoint",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +58,9 @@ class Checkpoint:
         weights: trained weights by name.
         optimizer: state of each trained parameter, in order.
         scaler: state of the loss scaler.
-        average: moving averages of the weights by name; empty without [ema].
         facts: what a resume is compared with: the dataset and the settings.
+        average: moving averages of the weights by name; empty without [ema].
+        totals: what was done in all, over every resume.
     """
 
     step: int
@@ -44,63 +69,81 @@ class Checkpoint:
     scaler: dict[str, Tensor]
     facts: dict[str, Any]
     average: dict[str, Tensor] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all tensors."""
+        return sum(tensor.nbytes for tensor in [*self.weights.values(), *_state_tensors(self).values()])
+
+    def copy(self) -> "Checkpoint":
+        """Return a copy in main memory, which the training does not change."""
+        return replace(
+            self,
+            weights=_copied(self.weights),
+            optimizer=[_copied(state) for state in self.optimizer],
+            scaler=_copied(self.scaler),
+            average=_copied(self.average),
+        )
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> tuple[Path, int]:
-    """Write `checkpoint` into `folder` (the run's checkpoints/); return its path and its bytes.
+    """Write `checkpoint` into `folder`, read it back, and only then prune older ones; return its path and bytes.
 
-    Older ones are pruned only after the new one stands and verifies; the two newest valid ones are kept.
     Raises UserError(DISK) naming the folder if it cannot be written.
+    """
+    path, size = write_checkpoint(folder, checkpoint)
+    try:
+        verified_manifest(path)
+    except OSError as error:
+        raise not_written(path, error) from error
+    prune(folder, path)
+    return path, size
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> tuple[Path, int]:
+    """Write `checkpoint` into `folder` (the run's checkpoints/), whole or not at all; return its path and bytes.
+
+    Raises UserError(DISK) naming the folder if there is no room for it, or it cannot be written.
     """
     target = folder / f"{checkpoint.step:06d}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        remove_strays(folder)
+        if problem := why_no_room(folder, checkpoint.bytes, LITTLE_BYTES):
+            raise OSError(problem)
         with staged(target) as staging:
             staging.mkdir()
-            _write(staging, checkpoint)
-        size = sum(entry["bytes"] for entry in verified_manifest(target).values())
-    except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
-        raise UserError(
-            f"{safe_text(target)} cannot be written ({safe_text(error)}): free space there, then `dbtui resume`.",
-            ExitCode.DISK,
-        ) from error
-    for old in [path for path in checkpoints(folder) if _looks_whole(path)][:-KEPT]:
-        _remove(old)
+            size = _write(staging, checkpoint)
+    except (OSError, SafetensorError) as error:
+        raise not_written(target, error) from error
     return target, size
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints in `folder`, by step, oldest first, damaged ones too."""
-    named = [path for path in folder.glob("[0-9]*") if path.is_dir() and path.name.isdecimal()]
-    return sorted(named, key=lambda path: int(path.name))
-
-
-def newest_valid(folder: Path) -> tuple[Path | None, list[str]]:
-    """Return the newest checkpoint in `folder` whose every byte verifies, and why newer ones were passed over."""
-    passed_over = []
-    for path in reversed(checkpoints(folder)):
-        try:
-            verified_manifest(path)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            passed_over.append(f"{safe_text(path)} is damaged ({safe_text(error)})")
-        else:
-            return path, passed_over
-    return None, passed_over
+def not_written(target: Path, error: Exception) -> UserError:
+    """Return the error of a checkpoint that could not be written, with the next action."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    text = f"{safe_text(target)} cannot be written ({safe_text(reason)}): free space there, then `dbtui resume`."
+    return UserError(text, ExitCode.DISK)
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
-    """Read the checkpoint at `path`, its optimizer onto `device`; UserError(RESUME) if its format is newer."""
-    state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    if state["format"] > FORMAT:
-        raise UserError(
-            f"{safe_text(path)} was written by dbtui {safe_text(state['version'])}, which is newer: upgrade.",
-            ExitCode.RESUME,
-        )
-    tensors = load_file(path / "optimizer.safetensors", device=str(device))
+    """Read the checkpoint at `path`, which was verified, its optimizer onto `device`.
+
+    Raises UserError(RESUME) if its format is newer, or a part of it is missing.
+    """
+    try:
+        return _load(path, device)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, SafetensorError) as error:
+        text = f"{safe_text(path)} cannot be read ({type(error).__name__}: {safe_text(error)})"
+        action = "remove that folder to go on from the one before"
+        raise UserError(f"{text}: {action}.", ExitCode.RESUME) from error
+
+
+def _load(path: Path, device: torch.device) -> Checkpoint:
+    state = read_state(path)
     optimizer: list[ParameterState] = [dict(numbers) for numbers in state["optimizer"]]
     others: dict[str, dict[str, Tensor]] = {"scaler": {}, "average": {}}
-    for name, tensor in tensors.items():
+    for name, tensor in _own_tensors(path / OPTIMIZER, device):
         kind, _, key = name.partition(".")
         if kind in others:
             others[kind][key] = tensor
@@ -108,73 +151,55 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
             optimizer[int(kind)][key] = tensor
     return Checkpoint(
         step=int(state["step"]),
-        weights=load_file(path / "weights.safetensors"),  # copied into the model's own, so not twice on a GPU
+        weights=load_file(path / WEIGHTS),  # copied into the model's own, so not twice on a GPU
         optimizer=optimizer,
         scaler=others["scaler"],
         facts=state["facts"],
         average=others["average"],
+        totals=Totals(**state["totals"]),
     )
 
 
-def verified_manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the manifest of the checkpoint at `path`; OSError if a file is missing, short or altered."""
-    manifest: dict[str, dict[str, Any]] = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    for name, expected in manifest.items():
-        if _fingerprint(path / name) != expected:
-            raise OSError(f"{name} differs from its manifest")
-    return manifest
+def _own_tensors(file: Path, device: torch.device) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a file; on the CPU as copies, for the others are the file, which will be pruned."""
+    for name, tensor in load_file(file, device=str(device)).items():
+        yield name, tensor.clone() if device.type == "cpu" else tensor
 
 
-def _write(folder: Path, checkpoint: Checkpoint) -> None:
-    tensors = {f"scaler.{name}": tensor for name, tensor in checkpoint.scaler.items()}
-    tensors |= {f"average.{name}": tensor for name, tensor in checkpoint.average.items()}
-    numbers: list[dict[str, int | float]] = []
-    for index, state in enumerate(checkpoint.optimizer):
-        is_tensor = {name: isinstance(value, Tensor) for name, value in state.items()}
-        tensors |= {f"{index}.{name}": value for name, value in state.items() if is_tensor[name]}
-        numbers.append({name: value for name, value in state.items() if not is_tensor[name]})
+def _write(folder: Path, checkpoint: Checkpoint) -> int:
+    """Write every file of the checkpoint to the disk, the manifest last; return their bytes."""
+    numbers = [
+        {name: value for name, value in state.items() if not isinstance(value, Tensor)}
+        for state in checkpoint.optimizer
+    ]
     state_json = {
         "format": FORMAT,
-        "version": _version(),
+        "version": __version__,
         "step": checkpoint.step,
         "facts": checkpoint.facts,
+        "totals": asdict(checkpoint.totals),
         "optimizer": numbers,
     }
-    save_file(_contiguous(checkpoint.weights), folder / "weights.safetensors")
-    save_file(_contiguous(tensors), folder / "optimizer.safetensors")
-    (folder / "state.json").write_text(json.dumps(state_json), encoding="utf-8")
-    manifest = {file.name: _fingerprint(file) for file in sorted(folder.iterdir())}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    manifest = {
+        WEIGHTS: write_tensors(folder / WEIGHTS, checkpoint.weights),
+        OPTIMIZER: write_tensors(folder / OPTIMIZER, _state_tensors(checkpoint)),
+        STATE: write_bytes(folder / STATE, json.dumps(state_json).encode()),
+    }
+    write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    return sum(entry["bytes"] for entry in manifest.values())
 
 
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+def _state_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Return what optimizer.safetensors holds: `0.exp_avg` belongs to the first parameter."""
+    tensors = {f"scaler.{name}": tensor for name, tensor in checkpoint.scaler.items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in checkpoint.average.items()}
+    for index, state in enumerate(checkpoint.optimizer):
+        tensors |= {f"{index}.{name}": value for name, value in state.items() if isinstance(value, Tensor)}
+    return tensors
 
 
-def _fingerprint(file: Path) -> dict[str, Any]:
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    return {"bytes": file.stat().st_size, "sha256": digest}
-
-
-def _looks_whole(path: Path) -> bool:
-    """Tell whether every file of the manifest is there in its size; hashing them at each save takes long."""
-    try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-        return all((path / name).stat().st_size == expected["bytes"] for name, expected in manifest.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _remove(path: Path) -> None:
-    """Remove a checkpoint so that a kill in between leaves no folder that looks whole."""
-    (path / "manifest.json").unlink(missing_ok=True)
-    for file in path.iterdir():
-        file.unlink()
-    path.rmdir()
-
-
-def _version() -> str:
-    from trainer_core import __version__
-
-    return __version__
+def _copied(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
+        for name, value in values.items()
+    }

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy
 import pytest
 
-from trainer_core.disk import SPARE_BYTES, why_not_writable
+from trainer_core.disk import why_not_writable
 from trainer_core.errors import ExitCode
+from trainer_core.room import SPARE_BYTES
 
 Usage = namedtuple("Usage", "total used free")
 
