@@ -86,7 +86,7 @@ def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:
 
 def _use(path: Path, facts: RunFacts) -> str:
     if facts.is_lora:
-        prompt = f" {facts.prompts[0]}" if facts.prompts else ""
+        prompt = f" {' or '.join(facts.prompts)}" if facts.prompts else ""
         return f"copy it to models/Lora of your web UI, and write: <lora:{path.stem}:1>{prompt}"
     write = f", and write: {' or '.join(facts.prompts)}" if facts.prompts else ""
     if path.suffix in _ONE_FILE:

@@ -62,8 +62,12 @@ def test_the_end_says_where_the_model_is_and_how_to_use_it(story, facts):
     assert "/runs/x/output/frog.safetensors" in shown
     assert "copy it to models/Stable-diffusion of your web UI, and write: sls frog" in shown
     assert "/runs/sls-frog-3/samples/000400-0.png" in shown
-    lora = end(fold(finished(story, 0, ["/x/frog.safetensors"])), replace(facts, is_lora=True), ExitCode.DONE)
-    assert "copy it to models/Lora of your web UI, and write: <lora:frog:1> sls frog" in lora
+    lora = end(
+        fold(finished(story, 0, ["/x/frog.safetensors"])),
+        replace(facts, is_lora=True, prompts=("sls frog", "cpc rabbit")),
+        ExitCode.DONE,
+    )
+    assert "copy it to models/Lora of your web UI, and write: <lora:frog:1> sls frog or cpc rabbit" in lora
     folder = end(fold(finished(story, 0, ["/runs/x/output/frog"])), facts, ExitCode.DONE)
     assert 'StableDiffusionPipeline.from_pretrained("/runs/x/output/frog")' in folder
 

@@ -50,7 +50,8 @@ def _one_rate(config: Config) -> Iterator[str]:
     if config.optimizer.type == "prodigy" and own is not None and own != config.optimizer.learning_rate:
         yield (
             'text_encoder.learning_rate differs from optimizer.learning_rate, and optimizer.type = "prodigy"'
-            " finds one rate for all weights; remove text_encoder.learning_rate"
+            f" finds one rate for all weights; set text_encoder.learning_rate = {config.optimizer.learning_rate:g} too,"
+            " or remove it"
         )
 
 
