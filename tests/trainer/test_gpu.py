@@ -257,3 +257,76 @@ def test_sliced_attention_trains(watch):
     watched, _ = watch('attention = "sliced"\nmixed_precision = "bf16"')
     assert watched.problem is None
     assert watched.finite
+
+
+@pytest.fixture
+def train_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Train the tiny model as a run does, on the GPU; return its losses, and what `in_pause` returned.
+
+    That is called before a pause in the middle of the training, and during it.
+    """
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    importlib.import_module("bench_data").draw_pictures(tmp_path, 128, subject=4, classes=4)
+    samples_of = importlib.import_module("gpu_run").samples_of
+    from trainer_core.config.reader import parse_config
+    from trainer_core.models.tiny import build_tiny
+    from trainer_core.run.control import ControlReader, append_command
+    from trainer_core.run.directory import create_run
+    from trainer_core.run.events import EventReader, EventWriter
+    from trainer_core.run.stop_signals import StopSignals
+    from trainer_core.train.halt import Halt
+    from trainer_core.train.job import prepare
+    from trainer_core.train.loop import train
+    from trainer_core.train.outputs import Outputs
+    from trainer_core.train.session import Session
+
+    def run_session(name: str, tables: str, in_pause=None):
+        text = f"""schema = 1
+dataset = {{ train_dir = "train", resolution = [64, 64] }}
+train.max_steps = {STEPS}
+{tables}"""
+        run = create_run(tmp_path / "runs", name, text)
+        config = parse_config(text, "test", folder=tmp_path)
+        events, signals, seen = EventWriter(run), StopSignals(), []
+        samples, device, cache = samples_of(config), torch.device("cuda"), tmp_path / "cache"
+        job = prepare(config, samples, build_tiny(), device, events, cache_dir=cache, should_stop=lambda: False)
+        halt = Halt(ControlReader(run), signals, events)
+        session = Session(job, Outputs(job, run, events, halt.is_asked), events, halt, None)
+
+        def look_and_unpause(seconds: float) -> None:
+            seen.append(in_pause())
+            append_command(run, "unpause")
+
+        def between_steps() -> bool:
+            if in_pause and job.step == STEPS // 2 and not seen:
+                seen.append(in_pause())
+                monkeypatch.setattr(halt, "wait", look_and_unpause)
+                append_command(run, "pause")
+            return session.between_steps()
+
+        try:
+            train(job, session.report, between_steps)
+        finally:
+            job.loader.close()
+            signals.close()
+            events.close()
+        return [event["loss"] for event in EventReader(run.events).poll() if event["kind"] == "step"], seen
+
+    return run_session
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        'optimizer.type = "adamw"\nmemory.mixed_precision = "bf16"\nema.enable = true',
+        'optimizer.type = "adamw8bit"\nmemory = { mixed_precision = "fp16", full_fp16 = true }',
+        'optimizer.type = "paged_adamw"\nmemory.mixed_precision = "bf16"',
+        'method.train = "lora"\ntext_encoder.train = false\nmemory.mixed_precision = "bf16"',
+    ],
+)
+def test_a_pause_gives_the_memory_back_and_changes_no_loss(train_session, tables: str):
+    whole, _ = train_session("whole", tables)
+    paused, (before, meanwhile) = train_session("paused", tables, torch.cuda.memory_allocated)
+    assert meanwhile < 0.1 * before
+    assert len(whole) == STEPS
+    assert paused == whole

@@ -13,7 +13,8 @@ from trainer_core.train.halt import Halt
 from trainer_core.train.job import Job
 from trainer_core.train.loop import StepReport
 from trainer_core.train.naming import epoch_name, step_name
-from trainer_core.train.outputs import Outputs
+from trainer_core.train.outputs import Outputs, pictures_of
+from trainer_core.train.pause import Pause
 
 _GB = 2**30
 
@@ -101,15 +102,23 @@ class Session:
         return by_step or by_epoch
 
     def _obey(self, command: Command) -> None:
-        ok, text = True, ""
         match command.kind:
             case "save":
                 name = step_name(self.job.config.save.output_name, self.job.step)
                 text = f"saved {self.outputs.save_model(name)[0].name}"
-            case "sample" if self.job.config.sample.prompts:
-                text = f"{self.outputs.draw_previews()} previews drawn"
+                acknowledge(self.events, command, True, text)
             case "sample":
-                ok, text = False, "this run has no prompts ([[sample.prompts]] or sample.prompts_file)"
+                self._draw(command)
+            case "pause":
+                Pause(self.job, self.halt, self.events, self._obey, self._draw).last(command)
             case _:
-                ok, text = False, f"this trainer cannot {command.kind}"
-        acknowledge(self.events, command, ok, text)
+                acknowledge(self.events, command, False, f"there is nothing to {command.kind}")
+
+    def _draw(self, command: Command) -> None:
+        wanted = len(pictures_of(self.job.config.sample))
+        if not wanted:
+            text = "this run has no prompts ([[sample.prompts]] or sample.prompts_file)"
+            acknowledge(self.events, command, False, text)
+            return
+        drawn = self.outputs.draw_previews()
+        acknowledge(self.events, command, drawn == wanted, f"{drawn} of {wanted} previews drawn")

@@ -37,11 +37,14 @@ class WeightUpdate(ABC):
 
     @abstractmethod
     def load(self, states: list[ParameterState]) -> None:
-        """Restore what `state` returned."""
+        """Restore what `state` returned; its tensors may lie in main memory."""
 
     def kept_weights(self) -> AbstractContextManager[None]:
         """Put the weights to save and to draw with in place, while it lasts; most optimizers train those."""
         return nullcontext()
+
+    def page_out(self) -> None:  # noqa: B027 - most optimizers have nothing of the kind
+        """Move state that the driver pages between the device and main memory into main memory."""
 
 
 def make_tables(groups: Groups) -> list[dict[str, Any]]:
@@ -59,6 +62,13 @@ def parameters_of(optimizer: torch.optim.Optimizer) -> Iterator[Parameter]:
     """Yield the parameters of `optimizer`, group after group."""
     for group in optimizer.param_groups:
         yield from group["params"]
+
+
+def on_device(state: ParameterState, device: torch.device) -> ParameterState:
+    """Return `state` with copies of its tensors on `device`; those given may be a file that will go."""
+    return {
+        name: value.to(device, copy=True) if isinstance(value, Tensor) else value for name, value in state.items()
+    }
 
 
 def usable(gradient: Tensor, factor: Tensor, skip: Tensor) -> Tensor:

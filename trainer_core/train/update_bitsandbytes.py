@@ -94,6 +94,15 @@ class BitsandbytesUpdate(WeightUpdate):
                 else:
                     own[name] = int(value)
 
+    def page_out(self) -> None:
+        """Move paged state into main memory; it comes back as it is used."""
+        from bitsandbytes.functional import prefetch_tensor
+
+        for parameter in parameters_of(self.optimizer):
+            for value in self.optimizer.state[parameter].values():
+                if getattr(value, "is_paged", False) and torch.cuda.is_available():
+                    prefetch_tensor(value, to_cpu=True)
+
 
 def _places(optimizer: Any) -> Iterator[_Place]:
     for number, group in enumerate(optimizer.param_groups):
