@@ -134,12 +134,28 @@ def test_the_words_of_a_prompt_are_written_beside_the_picture(model, tmp_path, r
         assert image.info["parameters"].startswith("a frog on a stone\n")
 
 
-def test_too_little_memory_names_the_setting(draw, monkeypatch):
+def test_a_batch_that_does_not_fit_is_halved_and_every_picture_drawn(draw, monkeypatch, recorder):
+    tried, real = [], class_images.draw_together
+
+    def small(model, prompts, *args, **options):
+        tried.append(len(prompts))
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return real(model, prompts, *args, **options)
+
+    monkeypatch.setattr(class_images, "draw_together", small)
+    assert len(draw("halved", count=3, sample_batch_size=4)) == 3
+    assert tried == [3, 2, 1]
+    (told,) = (event for event in recorder.events if event["kind"] == "warning")
+    assert (told["code"], told["size"]) == ("out_of_memory", 2)
+
+
+def test_a_single_picture_that_does_not_fit_says_what_to_do(draw, monkeypatch):
     def fail(*args, **options):
         raise torch.OutOfMemoryError("no room")
 
     monkeypatch.setattr(class_images, "draw_together", fail)
-    with pytest.raises(UserError, match="lower prior") as told:
+    with pytest.raises(UserError, match=r"a single class picture: set memory\.mixed_precision") as told:
         draw("large", sample_batch_size=2)
     assert told.value.code is ExitCode.OUT_OF_MEMORY
 

@@ -10,8 +10,10 @@ import torch
 
 from trainer_core.data.batches import Batch
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.run.directory import RunDirectory
 from trainer_core.train.loop import train
 from trainer_core.train.out_of_memory import Portions, advice, is_out_of_memory
+from trainer_core.train.outputs import Outputs
 from trainer_core.train.passes import Passes, parts_of
 
 TOLERANCE = 2e-6
@@ -161,10 +163,58 @@ def test_an_update_that_does_not_fit_says_so(make_job, run_job, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(job.optimizer, "step", fail)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(UserError, match="Step 2: there was not enough memory for the optimizer") as caught:
         run_job(job)
-    assert job.in_update
+    assert caught.value.code is ExitCode.OUT_OF_MEMORY
+    assert job.in_update  # so the state is not saved
     assert job.step == 1
+
+
+def test_a_preview_that_does_not_fit_is_left_out_and_the_training_is_as_it_was(
+    make_job, run_job, recorder, tmp_path
+):
+    prompts = [{"prompt": "sls frog", "steps": 1, "width": side, "height": 64} for side in (64, 128, 64, 192)]
+    tables = {"train": {"max_steps": 3, "workers": 1}, "sample": {"prompts": prompts}}
+    plain, small = make_job(**tables), make_job(events=recorder, **tables)
+    failed: list[weakref.ref] = []
+
+    def fail(module, inputs):
+        if not module.training and inputs[0].shape[-1] > 8:
+            failed.append(weakref.ref(inputs[0]))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    small.model.unet.register_forward_pre_hook(fail)
+    run_job(small, 1)
+    outputs = Outputs(small, RunDirectory(tmp_path / "run"), recorder, in_loop=True)
+    assert outputs.draw_previews() == 2
+    assert len(failed) == 1  # what is larger is not tried
+    assert failed[0]() is None
+    kinds = [event["kind"] for event in recorder.events[-5:]]
+    assert kinds == ["phase", "sample", "sample", "phase", "warning"]
+    assert recorder.events[-2]["name"] == "train"
+    assert recorder.events[-1]["code"] == "preview_out_of_memory"
+    assert "2 of the previews" in recorder.events[-1]["text"]
+    rest = [report.loss for report in run_job(small)]
+    assert [report.loss for report in run_job(plain)][1:] == rest
+
+
+def test_texts_are_encoded_fewer_at_once_where_they_do_not_fit(make_job):
+    tables = {"text_encoder": {"train": False}}
+    plain = make_job(**tables).conditioning.embeddings
+    tried: list[int] = []
+    job = make_job(**tables)
+    job.conditioning.embeddings = None
+
+    def fail(module, inputs):
+        tried.append(1)
+        if len(tried) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    job.model.text_encoder.register_forward_pre_hook(fail)
+    job.conditioning.freeze()
+    assert len(tried) == 3  # both, then one and one
+    for text, hidden in job.conditioning.embeddings.items():
+        assert torch.allclose(hidden, plain[text], atol=1e-5)
 
 
 def test_other_errors_are_not_taken_for_it(make_job):

@@ -1,10 +1,11 @@
 """Drawing the class pictures that are missing, with the start model as it is, before it is trained."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from trainer_core.config.schema import Prior, Prompt
 from trainer_core.data.dataset import ClassPicture, ClassPictures, Size
@@ -13,8 +14,11 @@ from trainer_core.run.atomic import write_text
 from trainer_core.run.events import EventWriter
 from trainer_core.run.stop_signals import StopRequestedError
 from trainer_core.text import safe_text
+from trainer_core.train.out_of_memory import Portions, is_out_of_memory
 from trainer_core.train.preview import draw_together, save_picture
 from trainer_core.train.throttle import throttled
+
+_Wanted = tuple[ClassPicture, Prompt]
 
 
 def draw_class_pictures(
@@ -32,37 +36,41 @@ def draw_class_pictures(
     """Draw and write what is missing of each class; return False if a stop was asked for before all was there.
 
     A picture depends on the model, its prompts, its size and its seed, so what is left by a stop is drawn later
-    as it would have been now. The model is on the CPU afterwards.
+    as it would have been now. A batch that does not fit into memory is halved. The model is on the CPU afterwards.
 
     Raises:
-        UserError: a picture cannot be written (code DISK), or a batch needs too much memory (code OUT_OF_MEMORY).
+        UserError: a picture cannot be written (code DISK), or needs too much memory alone (code OUT_OF_MEMORY).
     """
     done = sum(each.present for each in drawn)
     total = done + sum(len(each.missing) for each in drawn)
     events.emit("phase", name="class_images", total=total)
     tell = throttled(lambda done, total: events.emit("progress", phase="class_images", done=done, total=total))
     tell(done, total)
-    _place(model, device)
+
+    def draw(batch: Sequence[_Wanted]) -> list[Image.Image]:
+        if should_stop():
+            raise StopRequestedError
+        prompts = [prompt for _, prompt in batch]
+        return draw_together(
+            model, prompts, size, device, clip_skip=clip_skip, autocast=autocast, should_stop=should_stop
+        )
+
+    portions = Portions(prior.sample_batch_size, lambda at_once, reason: _tell_smaller(events, at_once, reason))
     try:
-        for folder, batch in _batches(drawn, prior):
-            if should_stop():
-                return False
-            prompts = [prompt for _, prompt in batch]
-            pictures = draw_together(
-                model, prompts, size, device, clip_skip=clip_skip, autocast=autocast, should_stop=should_stop
-            )
-            folder.mkdir(parents=True, exist_ok=True)
-            for (wanted, prompt), picture in zip(batch, pictures, strict=True):
-                if wanted.caption is not None:
-                    write_text(wanted.caption, wanted.words + "\n")
-                save_picture(picture, wanted.path, prompt, None)
-            done += len(batch)
-            tell(done, total)
+        _place(model, device)
+        for each in drawn:
+            wanted = [(picture, _prompt(picture, each, prior)) for picture in each.missing]
+            for batch, pictures in portions.of(wanted, draw):
+                _write(each.folder, batch, pictures)
+                done += len(batch)
+                tell(done, total)
     except StopRequestedError:
         return False
-    except torch.OutOfMemoryError as error:
-        raise UserError(_too_much(prior, error), ExitCode.OUT_OF_MEMORY) from error
-    except OSError as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise UserError(_too_much(error), ExitCode.OUT_OF_MEMORY) from error
+        if not isinstance(error, OSError):
+            raise
         text = f"a class picture could not be written ({safe_text(error)}): free some space or name another folder"
         raise UserError(text, ExitCode.DISK) from error
     finally:
@@ -70,13 +78,12 @@ def draw_class_pictures(
     return True
 
 
-def _batches(
-    drawn: Sequence[ClassPictures], prior: Prior
-) -> Iterator[tuple[Path, list[tuple[ClassPicture, Prompt]]]]:
-    for each in drawn:
-        for start in range(0, len(each.missing), prior.sample_batch_size):
-            batch = each.missing[start : start + prior.sample_batch_size]
-            yield each.folder, [(picture, _prompt(picture, each, prior)) for picture in batch]
+def _write(folder: Path, batch: Sequence[_Wanted], pictures: Sequence[Image.Image]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for (wanted, prompt), picture in zip(batch, pictures, strict=True):
+        if wanted.caption is not None:
+            write_text(wanted.caption, wanted.words + "\n")
+        save_picture(picture, wanted.path, prompt, None)
 
 
 def _prompt(picture: ClassPicture, drawn: ClassPictures, prior: Prior) -> Prompt:
@@ -96,9 +103,14 @@ def _place(model: Any, device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def _too_much(prior: Prior, error: BaseException) -> str:
-    if prior.sample_batch_size > 1:
-        way_out = f"lower prior.sample_batch_size (it is {prior.sample_batch_size})"
-    else:
-        way_out = 'set memory.mixed_precision = "fp16", or put class pictures into the folder yourself'
-    return f"There was not enough memory to draw class pictures: {way_out}. ({safe_text(error, limit=200)})"
+def _tell_smaller(events: EventWriter, at_once: int, reason: str) -> None:
+    text = f"there was not enough memory for so many class pictures at once: now at most {at_once} ({reason})"
+    events.emit("warning", code="out_of_memory", text=text, step=0, size=at_once)
+
+
+def _too_much(error: BaseException) -> str:
+    return (
+        'There was not enough memory to draw a single class picture: set memory.mixed_precision = "fp16" (or '
+        '"bf16"), or put class pictures into the folder yourself. Those drawn are kept. '
+        f"({safe_text(error, limit=200)})"
+    )

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from trainer_core.train.out_of_memory import Portions
 
 TOKENS_KEPT = 4096
 """Texts whose tokens stay on the device; where captions vary, the oldest make room for new ones."""
@@ -74,9 +77,8 @@ class Conditioning:
             return
         encoded: dict[str, Tensor] = {}
         with self.autocast:
-            for start in range(0, len(self.texts), ENCODED_AT_ONCE):
-                some = self.texts[start : start + ENCODED_AT_ONCE]
-                encoded |= dict(zip(some, self._encode(some, full=True), strict=True))
+            for some, hidden in Portions(ENCODED_AT_ONCE).of(self.texts, partial(self._encode, full=True)):
+                encoded |= dict(zip(some, hidden, strict=True))
         if sum(hidden.nbytes for hidden in encoded.values()) > KEPT_ON_DEVICE:
             encoded = {text: hidden.cpu() for text, hidden in encoded.items()}
         self.embeddings = encoded

@@ -8,9 +8,11 @@ import torch
 from torch.nn import Parameter
 
 from trainer_core.data.order import derive_seed
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.train.job import Job
 from trainer_core.train.learning_rate import learning_rate_at
 from trainer_core.train.not_finite import Seen, broken_step, norm_of, refuse_broken_weights
+from trainer_core.train.out_of_memory import is_out_of_memory, told_advice
 from trainer_core.train.passes import Passes
 from trainer_core.train.readback import Readback, StepNumbers
 from trainer_core.train.text_stop import stop_text_encoder_if_due
@@ -67,12 +69,17 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         broken = ~(norm + computed.loss).isfinite()
         clip = (settings.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) if settings.max_grad_norm else 1.0
         job.in_update = True
-        job.optimizer.step(rates, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
-        if adapters is not None:
-            adapters.limit_norms()
-        if job.average is not None:
-            job.average.update(job.step + 1, broken)
-        job.scaler.update(broken)
+        try:
+            job.optimizer.step(rates, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
+            if adapters is not None:
+                adapters.limit_norms()
+            if job.average is not None:
+                job.average.update(job.step + 1, broken)
+            job.scaler.update(broken)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise UserError(_half_changed(job, error), ExitCode.OUT_OF_MEMORY) from error
+            raise
         for parameter in parameters:
             parameter.grad = None
         # ---------------------------------------------------------------------------------
@@ -91,6 +98,13 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
 def gradient_norm(parameters: list[Parameter]) -> torch.Tensor:
     """Return the L2 norm of all gradients together, computed in float32, a scalar on the device."""
     return norm_of([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+
+def _half_changed(job: Job, error: Exception) -> str:
+    return (
+        f"Step {job.step + 1}: there was not enough memory for the optimizer. Some weights may be changed and "
+        f"others not, so nothing is saved of them. {told_advice(job.config, error)}"
+    )
 
 
 class _Watch:

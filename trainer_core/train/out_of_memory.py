@@ -3,11 +3,13 @@
 import errno
 import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
 from trainer_core.config.schema import Config
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
 _SAID = ("out of memory", "alloc_failed", "can't allocate memory", "not enough memory", "allocation failed")
@@ -91,6 +93,18 @@ def advice(config: Config) -> list[str]:
     ]
     width, height = config.dataset.resolution
     return [way for way, helps in ways if helps] + [f"a dataset.resolution below {width} x {height}"]
+
+
+@contextmanager
+def out_of_memory_explained(config: Config) -> Iterator[None]:
+    """Turn what says "out of memory" inside into a UserError (code OUT_OF_MEMORY) with advice for `config`."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        text = f"There was not enough memory. {told_advice(config, error)}"
+        raise UserError(text, ExitCode.OUT_OF_MEMORY) from error
 
 
 def told_advice(config: Config, reason: object) -> str:

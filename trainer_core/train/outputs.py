@@ -1,13 +1,12 @@
 """What a training writes: models, its complete state, previews."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import torch
 
 from trainer_core.config.schema import Prompt, Sample
 from trainer_core.errors import ExitCode, UserError
@@ -18,6 +17,7 @@ from trainer_core.saves import ENDINGS, names_until
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import save_checkpoint
 from trainer_core.train.job import Job, leave_the_device
+from trainer_core.train.out_of_memory import free_memory, is_out_of_memory
 from trainer_core.train.preview import draw, save_picture
 from trainer_core.train.result import save_result
 from trainer_core.train.resume import checkpoint_of
@@ -96,7 +96,7 @@ class Outputs:
     def draw_previews(self) -> int:
         """Draw the pictures of every prompt of [sample]; return how many were made.
 
-        One that does not fit into memory or on the disk is left out with a warning; a stop abandons the one under
+        Those that do not fit into memory or on the disk are left out with a warning; a stop abandons the one under
         way, between two of its steps, and those behind it.
         """
         job, drawn = self.job, 0
@@ -106,15 +106,24 @@ class Outputs:
                 job.model.vae.to(job.device)
                 job.model.text_encoder.to(job.device).eval()
                 job.model.unet.eval()
+                too_large = math.inf
                 for number, prompt in enumerate(pictures):
-                    self._draw(number, prompt)
-                    drawn += 1
+                    if self._pixels(prompt) < too_large and self._draws(number, prompt):
+                        drawn += 1
+                    else:
+                        too_large = min(too_large, self._pixels(prompt))
+            if drawn < len(pictures):
+                self._tell_left_out(len(pictures) - drawn)
         except StopRequestedError:
             self._resume_phase()
-        except torch.OutOfMemoryError:
-            self._warn("preview_out_of_memory", "there was not enough memory for a preview; it was left out")
-        except OSError as error:
-            self._warn("preview_not_written", f"a preview could not be written: {safe_text(error)}")
+        except Exception as error:
+            if is_out_of_memory(error):
+                self._tell_left_out(len(pictures) - drawn)
+            elif isinstance(error, OSError):
+                self._warn("preview_not_written", f"a preview could not be written: {safe_text(error)}")
+            else:
+                raise
+            self._resume_phase()
         finally:
             job.model.unet.train()
             job.model.text_encoder.train(job.conditioning.trained)
@@ -136,6 +145,28 @@ class Outputs:
     def _folder(self) -> Path:
         chosen = self.job.config.save.output_dir
         return Path(chosen) if chosen else self.run.output
+
+    def _draws(self, number: int, prompt: Prompt) -> bool:
+        """Draw one preview; tell whether it fitted into memory."""
+        try:
+            self._draw(number, prompt)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return True
+        free_memory()  # the error, whose frames held the tensors, is gone here
+        return False
+
+    def _pixels(self, prompt: Prompt) -> int:
+        width, height = self.job.config.dataset.resolution
+        return (prompt.width or width) * (prompt.height or height)
+
+    def _tell_left_out(self, count: int) -> None:
+        text = (
+            f"there was not enough memory for {count} of the previews, which were left out; the training goes on"
+        )
+        self._warn("preview_out_of_memory", f"{text}. A width and height of their own would make them smaller")
 
     def _draw(self, number: int, prompt: Prompt) -> None:
         job = self.job
