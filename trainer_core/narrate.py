@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from trainer_core.run.events import EventWriter
@@ -18,36 +19,56 @@ class NarratedEvents(EventWriter):
     def emit(self, kind: str, **fields: Any) -> None:
         """Append the event, and print it where it is worth a line."""
         super().emit(kind, **fields)
-        line = self._describe(kind, fields)
-        if line:
-            sys.stdout.write(safe_text(line, limit=2000) + "\n")
+        if kind == "step" and not self._is_time_for_a_step():
+            return
+        if line := narration(kind, fields):
+            sys.stdout.write(line + "\n")
             sys.stdout.flush()
 
-    def _describe(self, kind: str, fields: dict[str, Any]) -> str | None:
-        match kind:
-            case "phase":
-                return f"phase {fields['name']}"
-            case "step":
-                return self._step_line(fields)
-            case "sample" | "checkpoint" | "saved":
-                return f"{kind} at step {fields['step']}: {fields['path']}"
-            case "uploaded":
-                return f"uploaded to {fields['url']}"
-            case "warning":
-                return f"warning: {fields['text']}"
-            case "resumed":
-                return f"resumed from step {fields['from_step']}"
-            case "finished" | "failed":
-                return f"{kind}: {fields['text']}"
-            case _:
-                return None
-
-    def _step_line(self, fields: dict[str, Any]) -> str | None:
+    def _is_time_for_a_step(self) -> bool:
         now = time.monotonic()
         if now < self._next_step_line:
-            return None
+            return False
         self._next_step_line = now + SECONDS_BETWEEN_STEPS
-        return (
-            f"step {fields['step']}  epoch {fields['epoch']}  loss {fields['loss']:.4f}  lr {fields['lr']:.3g}  "
-            f"{fields['images_per_s']:.2f} pictures/s"
-        )
+        return True
+
+
+def narration(kind: str, fields: Mapping[str, Any]) -> str | None:
+    """Return the line for an event, safe to print; None for one that is worth none.
+
+    Raises KeyError or ValueError for an event without the fields of its kind.
+    """
+    line = _describe(kind, fields)
+    return safe_text(line, limit=2000) if line else None
+
+
+def _describe(kind: str, fields: Mapping[str, Any]) -> str | None:
+    match kind:
+        case "phase":
+            return f"phase {fields['name']}"
+        case "step":
+            return (
+                f"step {fields['step']}  epoch {fields['epoch']}  loss {fields['loss']:.4f}  "
+                f"lr {fields['lr']:.3g}  {fields['images_per_s']:.2f} pictures/s"
+            )
+        case "sample" | "checkpoint" | "saved":
+            return f"{kind} at step {fields['step']}: {fields['path']}"
+        case "uploaded":
+            return uploaded_words(fields)
+        case "hook":
+            return str(fields["text"])
+        case "warning":
+            return f"warning: {fields['text']}"
+        case "resumed":
+            return f"resumed from step {fields['from_step']}"
+        case "finished" | "failed":
+            return f"{kind}: {fields['text']}"
+        case _:
+            return None
+
+
+def uploaded_words(fields: Mapping[str, Any]) -> str:
+    """Say where a result was uploaded, and whether what arrived was compared."""
+    if url := fields.get("url"):
+        return f"uploaded to {url}"
+    return "uploaded by the upload command" + ("" if fields.get("verified") else ", not verified")
