@@ -128,6 +128,14 @@ class UploadHub(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the configuration of whoever runs the tests: it may hold commands to run when a training ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBTUI_CONFIG_DIR", str(tmp_path_factory.mktemp("configuration")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def upload_hub() -> Iterator[dict[str, Any]]:
     """Start a Hub with the repository owner/frog; its state tells and decides how it behaves.

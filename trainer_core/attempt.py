@@ -5,6 +5,7 @@ must not be lost.
 """
 
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.hooks.follow_up import followed_up
 from trainer_core.narrate import NarratedEvents
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventReader
@@ -35,7 +36,7 @@ def attempt(run: RunDirectory, signals: StopSignals | None = None, *, take_over:
         events = NarratedEvents(run)
         events.emit("phase", name="load", total=None)
         try:
-            with fenced(lock):
+            with fenced(lock), followed_up(run, events, signals.concluded):
                 return _train(run, events, signals)
         finally:
             events.close()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from trainer_core.config.schema import Config, Hub, Log
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.hooks.user_config import user_config_problems
 
 TOKEN = "HF_TOKEN"
 WANDB_KEY = "WANDB_API_KEY"
@@ -17,7 +18,7 @@ _TRUE = {"1", "ON", "YES", "TRUE"}
 
 def service_problems(config: Config) -> list[UserError]:
     """Return what is missing on this machine for [log] and [hub], each with the next action; nothing is asked."""
-    errors = []
+    errors = user_config_problems()
     if problems := list(_log_problems(config.log)):
         errors.append(UserError(problems, ExitCode.CONFIG))
     if problems := list(_hub_problems(config.hub)):

@@ -7,6 +7,7 @@ from typing import Any
 
 from dbtui.dashboard.curve import LossCurve
 from dbtui.dashboard.pace import Pace
+from trainer_core.narrate import uploaded_words
 
 Event = dict[str, Any]
 _LONGEST_TEXT = 2000
@@ -193,7 +194,11 @@ def _on_written(state: RunState, event: Event) -> None:
 
 
 def _on_uploaded(state: RunState, event: Event) -> None:
-    _tell(state, "uploaded", f"uploaded to {_text(event, 'url')}")
+    _tell(state, "uploaded", uploaded_words(event))
+
+
+def _on_hook(state: RunState, event: Event) -> None:
+    _tell(state, "hook", _text(event, "text"))
 
 
 def _on_warning(state: RunState, event: Event) -> None:
@@ -239,6 +244,7 @@ _CHANGES: dict[str, Callable[[RunState, Event], None]] = {
     "checkpoint": _on_written,
     "saved": _on_written,
     "uploaded": _on_uploaded,
+    "hook": _on_hook,
     "warning": _on_warning,
     "control_ack": _on_ack,
     "resumed": _on_resumed,

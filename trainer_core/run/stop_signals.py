@@ -52,6 +52,7 @@ class StopSignals:
         self._asked = threading.Event()
         self._interrupts = False
         self._interrupted = False
+        self._leaving_with = int(ExitCode.STOPPED)
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
         self._before: dict[signal.Signals, Any] = {}
@@ -71,6 +72,10 @@ class StopSignals:
     def wait(self, seconds: float) -> bool:
         """Sleep, but not beyond the first signal; tell whether one has come."""
         return self._asked.wait(seconds)
+
+    def concluded(self, exit_code: int) -> None:
+        """Say that everything is saved: whoever insists now ends only what follows, and not the exit code."""
+        self._interrupted, self._leaving_with = False, exit_code
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
@@ -111,12 +116,12 @@ class StopSignals:
         self._ask(first)
         while (number := self._next(PATIENCE)) is not None:
             if number in INSISTING:
-                os._exit(ExitCode.STOPPED)
+                os._exit(self._leaving_with)
         if self._interrupts or self._interrupted:
-            os._exit(ExitCode.STOPPED)
+            os._exit(self._leaving_with)
         while self._next(None) not in INSISTING:
             pass
-        os._exit(ExitCode.STOPPED)
+        os._exit(self._leaving_with)
 
     def _next(self, timeout: float | None) -> int | None:
         """Return the number of the next signal; None if none comes in `timeout` seconds."""

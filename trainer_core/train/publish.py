@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from trainer_core.config.schema import Config
+from trainer_core.hooks.witness import UPLOAD_FAILED
 from trainer_core.models.hub_upload import UploadError, command_to_repeat, upload_model
 from trainer_core.models.sniff import is_hub_id
 from trainer_core.run.events import EventWriter
@@ -34,12 +35,14 @@ def publish(job: Job, paths: list[Path], events: EventWriter) -> str:
     except UploadError as error:
         repeat = command_to_repeat(paths, hub.repo_id)
         text = f"the upload to {hub.repo_id} failed ({error}); the model is in {safe_text(paths[0])}"
-        events.emit("warning", code="hub_push", text=f"{text}; to repeat: {safe_text(repeat)}", step=job.step)
+        events.emit("warning", code=UPLOAD_FAILED, text=f"{text}; to repeat: {safe_text(repeat)}", step=job.step)
         return "; the upload to the Hub failed"
     seconds = round(time.monotonic() - started, 3)
     events.emit(
         "uploaded",
         step=job.step,
+        by="hub",
+        verified=True,
         url=uploaded.url,
         files=uploaded.files,
         bytes=uploaded.bytes,

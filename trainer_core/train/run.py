@@ -16,6 +16,7 @@ from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.hooks.upload import upload_result
 from trainer_core.logs.follower import DONE_SECONDS, STOPPED_SECONDS, end_logs
 from trainer_core.logs.start import follow_run
 from trainer_core.models.hub_upload import refuse_bad_token
@@ -23,6 +24,7 @@ from trainer_core.models.load import load_model
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.narrate import NarratedEvents
 from trainer_core.plan import Plan, make_plan
+from trainer_core.report.seen import write_seen
 from trainer_core.run.atomic import remove_strays, write_text
 from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory, shared_cache
@@ -113,6 +115,7 @@ def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt, held: ExitSt
     for note in model.notes:
         events.emit("warning", code="model", text=note, step=0)
     plan = _with_class_pictures(config, plan, model, device, run, events, halt)
+    _remember_dataset(config, plan, run, events)
     samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
     job = prepare(
         config,
@@ -165,13 +168,14 @@ def _finish(config: Config, job: Job, outputs: Outputs, halt: Halt) -> tuple[Exi
     paths = outputs.save_model(final_name(config.save.output_name))
     drawn = bool(config.sample.prompts) and not halt.is_asked() and outputs.draw_previews()
     uploaded = ""
-    if config.hub.push:
-        try:
+    try:
+        if config.hub.push:
             uploaded = unless_stopped(halt, lambda: publish(job, paths, outputs.events))
-        except StopRequestedError:
-            outputs.save_state_once()
-            text = f"trained {job.step} steps and wrote the model, but it is not uploaded ({halt.reason})"
-            return ExitCode.STOPPED, f"{text}; a resume uploads it", paths
+        uploaded += upload_result(outputs.run, paths, job.step, outputs.events, halt.is_asked)
+    except StopRequestedError:
+        outputs.save_state_once()
+        text = f"trained {job.step} steps and wrote the model, but it is not uploaded ({halt.reason})"
+        return ExitCode.STOPPED, f"{text}; a resume uploads it", paths
     missing = f"; no last previews ({halt.reason})" if halt.reason and config.sample.prompts and not drawn else ""
     outputs.events.emit("phase", name="done", total=None)
     return ExitCode.DONE, f"trained {job.step} steps{uploaded}{missing}", paths
@@ -227,6 +231,17 @@ def _plan(
         if note not in told:
             events.emit("warning", code="note", text=note, step=0)
     return plan
+
+
+def _remember_dataset(config: Config, plan: Plan, run: RunDirectory, events: NarratedEvents) -> None:
+    """Keep what is trained on for the report; without it, that only lacks a section."""
+    try:
+        write_seen(
+            run, config.dataset, plan.scan, plan.items, plan.fits, plan.order, plan.total_steps, plan.formula
+        )
+    except OSError as error:
+        text = f"dataset.json could not be written, so report.html will not show the dataset ({safe_text(error)})"
+        events.emit("warning", code="report", text=text, step=0)
 
 
 def _resume(job: Job, outputs: Outputs, run: RunDirectory, events: NarratedEvents) -> None:

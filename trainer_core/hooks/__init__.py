@@ -1,0 +1,1 @@
+"""What the person wants done when a run ends, named in their own configuration file alone. No torch."""
