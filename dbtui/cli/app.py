@@ -21,6 +21,7 @@ from dbtui.cli.log import log
 from dbtui.cli.merge import merge
 from dbtui.cli.plan import plan
 from dbtui.cli.preset import app as preset_app
+from dbtui.cli.report import report
 from dbtui.cli.resume import resume
 from dbtui.cli.run import run as run_command
 from dbtui.cli.runs import runs
@@ -105,6 +106,7 @@ app.command("plan")(plan)
 app.command("run")(run_command)
 for _command in (runs, attach, resume, commands.stop, commands.pause, commands.save, commands.sample, log):
     app.command(_command.__name__)(_command)
+app.command("report")(report)
 app.command("bundle")(bundle)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
