@@ -227,6 +227,11 @@ def _notes(config: Config, model: ModelInfo | None, saves: Saves) -> list[str]:
             f"{safe_text(model.base)} does not say what it predicts; {model.prediction} is a guess, and "
             "model.prediction settles it"
         )
+    if model and model.overruled:
+        notes.append(
+            f'model.prediction is "{model.prediction}", and {safe_text(model.base)} says otherwise by '
+            f"{model.overruled}; trained for what it does not predict, a model is ruined"
+        )
     if model and model.has_ema:
         notes.append(f"the averaged (EMA) weights in {safe_text(model.base)} are not used and not kept")
     return notes

@@ -50,8 +50,8 @@ def _one_rate(config: Config) -> Iterator[str]:
     if config.optimizer.type == "prodigy" and own is not None and own != config.optimizer.learning_rate:
         yield (
             'text_encoder.learning_rate differs from optimizer.learning_rate, and optimizer.type = "prodigy"'
-            f" finds one rate for all weights; set text_encoder.learning_rate = {config.optimizer.learning_rate:g} too,"
-            " or remove it"
+            f" finds one rate for all weights; set text_encoder.learning_rate = {config.optimizer.learning_rate:g}"
+            " too, or remove it"
         )
 
 

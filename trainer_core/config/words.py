@@ -28,6 +28,8 @@ def shown_key(path: Path) -> str:
 
 def shown_value(value: Any) -> str:
     """Return `value` as it would stand in the file, short and safe; a table or list only by its type."""
+    if value is None:
+        return "not set"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

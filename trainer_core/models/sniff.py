@@ -44,6 +44,7 @@ class ModelInfo:
         dtypes: the storage type of each component found ("F16", "F32", ...).
         size_bytes: size of the weights on disk; 0 for a Hub id.
         has_ema: whether averaged weights lie in the file too.
+        overruled: what says otherwise than model.prediction, in a few words; "" where nothing does.
     """
 
     base: str
@@ -55,6 +56,7 @@ class ModelInfo:
     dtypes: dict[str, str] = field(default_factory=dict)
     size_bytes: int = 0
     has_ema: bool = False
+    overruled: str = ""
 
     @property
     def is_hub_id(self) -> bool:
@@ -96,7 +98,9 @@ def overrule(info: ModelInfo, family: str, prediction: str) -> ModelInfo:
         info = replace(info, family="sd1" if family == "sd1" else "sd2")
     if prediction in {"epsilon", "v"}:
         chosen: Prediction = "v" if prediction == "v" else "epsilon"
-        info = replace(info, prediction=chosen, prediction_from="model.prediction")
+        is_otherwise = info.prediction not in {None, chosen} and info.prediction_from != "a guess"
+        against = info.prediction_from if is_otherwise else ""
+        info = replace(info, prediction=chosen, prediction_from="model.prediction", overruled=against)
     return info
 
 

@@ -157,6 +157,7 @@ def test_previews_and_an_upload_of_nothing_are_refused(here):
         ("[log]\nprefix = 'a'", "log.prefix is used only with log.tensorboard or log.wandb"),
         ("[log]\ndir = 'a'", "log.dir is used only with log.tensorboard or log.wandb"),
         ("[log]\nwandb_project = 'a'", "log.wandb_project is used only with log.wandb = true"),
+        ("[prior]\ninfer_steps = 9", "used only with prior.num_class_images set (it is not set)"),
         ("[hub]\nrepo_id = 'a/b'", "hub.repo_id is used only with hub.push = true"),
         ("[hub]\npush = true\nrepo_id = 'a'", 'hub.repo_id must be text: owner/name, as on the Hub, not "a"'),
         ("[log]\nwandb = true\nwandb_project = 'a/b'", "log.wandb_project must be text: 1 to 128 letters"),

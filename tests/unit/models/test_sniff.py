@@ -101,6 +101,8 @@ def test_sd1_predicts_epsilon_unless_something_says_v(model_file):
 def test_settings_overrule(model_file):
     info = sniff(model_file(), prediction="v")
     assert (info.prediction, info.prediction_from) == ("v", "model.prediction")
+    assert info.overruled == "its family"
+    assert sniff(model_file(), prediction="epsilon").overruled == ""
     assert "of the family 'sd1'" in refusal(model_file(), family="sd2")
 
 

@@ -23,6 +23,16 @@ def item(caption: str, name: str = "a.png") -> Item:
     return Item(picture=picture, is_class=False, repeats=1)
 
 
+def test_a_prediction_type_that_the_model_denies(plan):
+    def remark(prediction):
+        return [note for note in plan(model={"prediction": prediction}).notes if "model.prediction" in note]
+
+    (note,) = remark("v")
+    assert note.startswith('model.prediction is "v", and ')
+    assert "says otherwise by its family" in note
+    assert remark("epsilon") == remark("auto") == []
+
+
 def test_prodigy_with_the_learning_rate_of_another(plan):
     def remark(rate):
         notes = plan(optimizer={"type": "prodigy", "learning_rate": rate}).notes
