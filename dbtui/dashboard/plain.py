@@ -2,19 +2,24 @@
 
 from collections.abc import Iterable
 
-from dbtui.dashboard.state import Event, RunState, fold
+from dbtui.dashboard.state import Ending, Event, RunState, fold
 from dbtui.dashboard.words import PHASES, clock, duration, epoch_text, eta_words, loss_text, rate_text
+from trainer_core.errors import ExitCode
 from trainer_core.text import safe_text
 
 _TOLD = {"sample", "checkpoint", "saved", "uploaded", "warning", "control_ack", "resumed"}
 
 
 class PlainLines:
-    """Turns events into lines: each phase, save, preview and warning, and a step every `interval` seconds."""
+    """Turns events into lines: each phase, save, preview and warning, and a step every `interval` seconds.
 
-    def __init__(self, interval: float = 10.0) -> None:
+    `tells_end`: also how the trainer said that it ended.
+    """
+
+    def __init__(self, interval: float = 10.0, *, tells_end: bool = False) -> None:
         self.state = RunState()
         self._interval = interval
+        self._tells_end = tells_end
         self._told = float("-inf")
 
     def feed(self, events: Iterable[Event]) -> list[str]:
@@ -41,6 +46,8 @@ class PlainLines:
         if kind == "progress" and self._is_time(event):
             total = f"/{state.total}" if state.total else ""
             return [f"{PHASES.get(state.phase, safe_text(state.phase))}: {state.done}{total}"]
+        if kind in {"finished", "failed"} and state.ending and self._tells_end:
+            return _ending_lines(state.ending)
         if kind in _TOLD and state.news:
             warning = "warning: " if kind == "warning" else ""
             path = f"  {safe_text(event['path'])}" if isinstance(event.get("path"), str) else ""
@@ -53,6 +60,12 @@ class PlainLines:
             return False
         self._told = now
         return True
+
+
+def _ending_lines(ending: Ending) -> list[str]:
+    words = {int(ExitCode.DONE): "done", int(ExitCode.STOPPED): "stopped"}
+    said = words.get(ending.exit_code, f"failed (exit code {ending.exit_code})")
+    return [f"{said}: {safe_text(line)}" for line in ending.text.split("\n")]
 
 
 def _mono(event: Event) -> float:

@@ -36,7 +36,8 @@ def summarize_end(
     lines = [_headline("✗", f"{name} failed{where} (exit code {int(code)}): {reasons[0]}", "bold red")]
     lines += [Text(f"    {reason}", "bold red") for reason in reasons[1:]]
     lines += [Text(f"    {line}", "dim") for line in log]
-    return [*lines, *_models(state, facts), _row("output", RunDirectory(path).console_log)]
+    lines += _models(state, facts) + _checkpoint(state, facts)
+    return [*lines, _row("output", RunDirectory(path).console_log)]
 
 
 def _reasons(text: str) -> list[str]:

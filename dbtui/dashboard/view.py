@@ -52,7 +52,7 @@ def draw(state: RunState, facts: RunFacts, width: int, height: int, moment: Mome
     news_rows = 1 if room < 14 else 3 if room < 22 else 6
     news = _news(state, width, news_rows)
     preview = _preview(state, width) if room >= 14 else []
-    body = _body(state, facts, width, room - len(news) - len(preview))
+    body = _body(state, facts, width, room - len(news) - len(preview), status)
     padding = [Text()] * (room - len(body) - len(preview) - len(news))
     return [_cut(line, width) for line in (top + body + preview + news + padding + bottom)[:height]]
 
@@ -103,9 +103,9 @@ def _bar(state: RunState, width: int, status: Status) -> Text:
     return bar.append(f" {count}")
 
 
-def _body(state: RunState, facts: RunFacts, width: int, rows: int) -> list[Text]:
+def _body(state: RunState, facts: RunFacts, width: int, rows: int, status: Status) -> list[Text]:
     """Draw the loss beside the numbers, or above them where it is narrow."""
-    side = _numbers(state, facts)
+    side = _numbers(state, facts, status)
     if width < 72:
         numbers = _packed(side, width)[: max(1, rows // 3)]
         return [*_loss(state, width, rows - len(numbers)), *numbers]
@@ -135,19 +135,22 @@ def _loss(state: RunState, width: int, rows: int) -> list[Text]:
     ]
 
 
-def _numbers(state: RunState, facts: RunFacts) -> list[Text]:
-    """Return the numbers beside the plot; a number that is not there takes no line."""
+def _numbers(state: RunState, facts: RunFacts, status: Status) -> list[Text]:
+    """Return the numbers beside the plot; one that is not there, or is of the past, takes no line."""
+    works = status in {"running", "stalled"}
     lines = [Text(epoch_text(state))] if state.epoch is not None else []
-    speed = f"{state.images_per_s:.2f} images/s   " if state.images_per_s is not None else ""
+    speed = f"{state.images_per_s:.2f} images/s   " if works and state.images_per_s is not None else ""
     if state.lr is not None:
         lines.append(Text(f"{speed}lr {rate_text(state.lr)}"))
-    if state.vram_gb is not None:
+    if works and state.vram_gb is not None:
         lines.append(_vram(state.vram_gb, facts.vram_total_gb))
     gpu = ((state.gpu_load, "%"), (state.gpu_temp, "°C"), (state.gpu_power, " W"))
-    if parts := [f"{value:.0f}{unit}" for value, unit in gpu if value is not None]:
+    if works and (parts := [f"{value:.0f}{unit}" for value, unit in gpu if value is not None]):
         lines.append(Text("GPU   " + "  ".join(parts)))
     if state.grad_norm is not None:
         lines.append(Text(f"grad norm {loss_text(state.grad_norm)}"))
+    if status == "paused" and state.eta_seconds is not None:
+        lines.append(Text(f"{duration(state.eta_seconds)} of training are left", "dim"))
     if state.warnings:
         lines.append(Text(f"! {state.warnings} warning" + "s" * (state.warnings > 1), "yellow"))
     return lines
