@@ -52,6 +52,7 @@ def _as_data(summary: "RunSummary", now: float) -> dict[str, Any]:
         "changed": summary.changed,
         "silent_seconds": round(summary.silence, 1) if summary.lives else None,
         "eta_seconds": state.eta_seconds if summary.status == "running" else None,
+        "resume_step": summary.resume_step,
         "lifetime_steps": summary.lifetime_steps,
         "lifetime_epochs": round(epochs, 3) if epochs is not None else None,
         "pid": holder.pid if holder and summary.lives else None,
@@ -106,7 +107,8 @@ def _when(summary: "RunSummary") -> str:
     from dbtui.dashboard.words import day_and_time, duration, eta_words
 
     if not summary.lives:
-        return day_and_time(summary.changed, time.time())
+        resumes = f" · resumes at {summary.resume_step}" if summary.resume_step is not None else ""
+        return day_and_time(summary.changed, time.time()) + resumes
     if summary.status == "running":
         words = eta_words(summary.state)
     else:

@@ -10,8 +10,12 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
+from dbtui.dashboard.escapes import EscapeFilter
+
 _SUSPEND = 6
 """Place of termios' list that holds the control characters."""
+_SEQUENCE_IN = 2.0
+"""Seconds within which the pieces of an escape sequence follow one another, on a slow line too."""
 
 
 class Keys:
@@ -20,6 +24,8 @@ class Keys:
     def __init__(self) -> None:
         self._descriptor = -1
         self._before: list[Any] = []
+        self._escapes = EscapeFilter()
+        self._last_typed = 0.0
 
     def __enter__(self) -> "Keys":
         with suppress(OSError, ValueError, termios.error):
@@ -54,4 +60,9 @@ class Keys:
             return ""
         if ready and not typed:  # the terminal is gone; its signal will come
             time.sleep(timeout)
-        return "" if typed.startswith(b"\x1b") else typed.decode(errors="ignore")
+        if not typed:
+            return ""
+        if time.monotonic() - self._last_typed > _SEQUENCE_IN:
+            self._escapes.rest()
+        self._last_typed = time.monotonic()
+        return self._escapes.feed(typed.decode(errors="ignore"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from dbtui.dashboard.facts import read_facts
 from dbtui.dashboard.state import Event, RunState, fold
 from dbtui.dashboard.status import LIVE, Status, status_of
+from trainer_core.run.checkpoints import checkpoints, looks_whole, step_of
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.flock import Look, Standing
 from trainer_core.run.lines import decode_line
@@ -18,6 +19,7 @@ from trainer_core.run.process import ProcessIdentity, is_suspended
 _WHOLE = 2 << 20
 _END = 256 << 10
 _CHUNK = 4 << 20
+_RESUMABLE = {"stopped", "failed", "crashed"}
 _STEP = b'"kind":"step"'
 """How the trainer writes it (`trainer_core.run.lines.encode_line`)."""
 
@@ -41,6 +43,8 @@ class RunSummary:
     """Who trains it, or trained it when it died."""
     is_elsewhere: bool
     """Whether that process is on a machine that cannot be asked from here."""
+    resume_step: int | None
+    """Step that a resume begins at; None if the run lives, is done, or has no checkpoint."""
 
     @property
     def lives(self) -> bool:
@@ -73,7 +77,13 @@ def summarize(run: RunDirectory) -> RunSummary:
         silence=silence,
         holder=look.holder,
         is_elsewhere=look.standing is Standing.ELSEWHERE,
+        resume_step=_resume_step(run) if status in _RESUMABLE else None,
     )
+
+
+def _resume_step(run: RunDirectory) -> int | None:
+    """Return the step of the newest checkpoint that looks whole; its hashes are for the trainer to verify."""
+    return next((step_of(path) for path in reversed(checkpoints(run.checkpoints)) if looks_whole(path)), None)
 
 
 def lives(look: Look) -> bool:
