@@ -109,7 +109,8 @@ def disk_need(
     """
     size = model_size(model) if model else None
     model_bytes = _result_bytes(config, model, size)
-    num_checkpoints = min(CHECKPOINTS, saves.moments + 1)  # a stop writes one too
+    states = CHECKPOINTS if config.save.state_every_minutes else saves.moments + 1  # a stop writes one too
+    num_checkpoints = min(CHECKPOINTS, states)
     models, checkpoints = model_bytes * saves.at_once, _checkpoint_bytes(config, model, size) * num_checkpoints
     cache, previews = _cache_bytes(config, items, fits), _preview_bytes(config, saves)
     class_pictures = {each.folder: _class_picture_bytes(config, each) for each in drawn}
@@ -219,7 +220,8 @@ def _too_small(places: tuple[Place, ...], parts: str) -> list[str]:
     return [
         f"{safe_text(place.folder)} has {gigabytes(place.free)} free, but the run needs up to "
         f"{gigabytes(place.needed)} there ({parts}): free some space, save less often, set save.keep_last or "
-        'save.precision = "fp16", or name another folder with --runs-dir'
+        'save.precision = "fp16", name another folder with --runs-dir, or keep fewer states with '
+        "save.state_every_minutes = 0"
         for place in places
         if place.needed > place.free
     ]

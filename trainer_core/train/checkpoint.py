@@ -84,6 +84,7 @@ class Checkpoint:
             optimizer=[_copied(state) for state in self.optimizer],
             scaler=_copied(self.scaler),
             average=_copied(self.average),
+            totals=replace(self.totals),
         )
 
 

@@ -17,8 +17,11 @@ from trainer_core.data.cache import LatentsInMemory, LatentsOnDisk, fetch_latent
 from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item
 from trainer_core.data.order import TrainingOrder
+from trainer_core.data.originals import Originals
 from trainer_core.data.pixels import fetch_pixels
+from trainer_core.data.stand_ins import StandIns
 from trainer_core.models.lora.adapters import Adapters
+from trainer_core.resume.facts import Facts, facts_of
 from trainer_core.run.events import EventWriter
 from trainer_core.run.stop_signals import StopRequestedError
 from trainer_core.train.average import WeightAverage
@@ -29,6 +32,7 @@ from trainer_core.train.precision import Precision
 from trainer_core.train.reading import conditioning_of, read_texts
 from trainer_core.train.scaler import LossScaler
 from trainer_core.train.throttle import throttled
+from trainer_core.train.totals import Totals
 from trainer_core.train.trained import Group, make_adapters, place_for_training
 from trainer_core.train.zero_terminal import scheduler_config_for
 
@@ -60,9 +64,11 @@ class Job:
 
     Attributes:
         events: where warnings go.
+        facts: what a checkpoint remembers of settings, pictures and model.
         adapters: the LoRA that is trained; None for full training.
         started: when this process made it ready, seconds since the epoch.
         average: the moving average of the weights; None without [ema].
+        totals: what was done in all, over every resume.
         step: optimizer steps done.
         in_update: whether weights are being changed; an error meanwhile leaves them between two steps.
         settle: waits for the numbers of the last step; raises if they, or the weights, are not finite. Called
@@ -81,9 +87,11 @@ class Job:
     optimizer: WeightUpdate
     scaler: LossScaler
     events: EventWriter
+    facts: Facts
     adapters: Adapters | None = None
     started: float = field(default_factory=time.time)
     average: WeightAverage | None = None
+    totals: Totals = field(default_factory=Totals)
     step: int = 0
     in_update: bool = False
     settle: Callable[[], None] = _nothing
@@ -118,7 +126,8 @@ def prepare(
     read_texts(model, config.text_encoder, config.model.clip_skip)
     model.scheduler_config = scheduler_config_for(config.loss, model.prediction, model.scheduler_config)
     caption = CaptionSteps(config.dataset, samples.items, samples.total_steps)
-    loader = _make_loader(config, samples, caption, model, device, events, cache_dir, should_stop)
+    originals = Originals.of((item.picture.path for item in samples.items), config.train.workers)
+    loader = _make_loader(config, samples, originals, caption, model, device, events, cache_dir, should_stop)
     if should_stop():
         raise StopRequestedError
     adapters = make_adapters(config, model)
@@ -147,6 +156,14 @@ def prepare(
         ),
         scaler=LossScaler(device, enabled=precision.scaled),
         events=events,
+        facts=facts_of(
+            config,
+            samples.items,
+            samples.fits,
+            originals.digests,
+            total_steps=samples.total_steps,
+            device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        ),
         adapters=adapters,
     )
     if config.ema.enable:
@@ -168,6 +185,7 @@ def leave_the_device(job: Job) -> None:
 def _make_loader(
     config: Config,
     samples: Samples,
+    originals: Originals,
     caption: CaptionSteps,
     model: Any,
     device: torch.device,
@@ -180,18 +198,19 @@ def _make_loader(
     if config.dataset.cache_latents == "off":
         return BatchLoader(
             samples.order,
-            fetch_pixels(samples.items, samples.fits, config.dataset),
+            fetch_pixels(samples.items, samples.fits, config.dataset, originals),
             caption,
             device,
             ahead=workers,
             last=samples.total_steps,
+            stand_ins=StandIns(samples.items, samples.order.buckets, lambda text: _tell_lost(events, text)),
         )
     frames = frames_of(samples.items, samples.fits, flip=flip)
     store: LatentsInMemory | LatentsOnDisk
     if config.dataset.cache_latents == "ram":
         store = LatentsInMemory()
     else:
-        store = LatentsOnDisk(cache_dir / "latents", frame_keys(frames, model.vae, workers))
+        store = LatentsOnDisk(cache_dir / "latents", frame_keys(frames, model.vae, originals.digests))
     events.emit("phase", name="cache", total=len(frames))
     fill(
         store,
@@ -211,3 +230,7 @@ def _make_loader(
         ahead=0 if isinstance(store, LatentsInMemory) else workers,
         last=samples.total_steps,
     )
+
+
+def _tell_lost(events: EventWriter, text: str) -> None:
+    events.emit("warning", code="picture_lost", text=text, step=0)

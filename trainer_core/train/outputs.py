@@ -15,12 +15,13 @@ from trainer_core.run.events import EventWriter
 from trainer_core.run.stop_signals import StopRequestedError, never
 from trainer_core.saves import ENDINGS, names_until
 from trainer_core.text import safe_text
-from trainer_core.train.checkpoint import save_checkpoint
 from trainer_core.train.job import Job, leave_the_device
 from trainer_core.train.out_of_memory import free_memory, is_out_of_memory
+from trainer_core.train.patience import Patience
 from trainer_core.train.preview import draw, save_picture
 from trainer_core.train.result import save_result
-from trainer_core.train.resume import checkpoint_of
+from trainer_core.train.state_saver import StateSaver
+from trainer_core.train.states import States
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Outputs:
         in_loop: whether steps follow, so that the phase after writing is "train" again.
         should_stop: asked in the middle of a preview; what is written is always finished.
         models: paths of the models saved on the way, oldest first; `save.keep_last` counts these.
-        state_step: the step of the newest complete state, None before the first.
+        states: the complete states.
     """
 
     job: Job
@@ -39,8 +40,12 @@ class Outputs:
     events: EventWriter
     should_stop: Callable[[], bool] = never
     in_loop: bool = False
-    state_step: int | None = None
     models: list[list[Path]] = field(default_factory=list)
+    states: States = field(init=False)
+    _models_fail: Patience = field(default_factory=Patience)
+
+    def __post_init__(self) -> None:
+        self.states = States(self.job, self.events, StateSaver(self.run.checkpoints))
 
     def save_model(self, name: str) -> list[Path]:
         """Write the model as it is now into the output folder, read back and verified; return its paths."""
@@ -57,8 +62,21 @@ class Outputs:
         return saved.paths
 
     def save_model_on_the_way(self, name: str) -> list[Path]:
-        """Write a model during the training and remove the oldest of these beyond `save.keep_last`."""
-        paths = self.save_model(name)
+        """Write a model during the training and remove the oldest of these beyond `save.keep_last`.
+
+        A disk that does not take it is a warning while an earlier state stands: then no path is returned. Raises
+        UserError(DISK) otherwise, and after too many failures in a row.
+        """
+        try:
+            paths = self.save_model(name)
+        except UserError as error:
+            if error.code is not ExitCode.DISK:
+                raise
+            if self.states.saver.standing is None:
+                self.save_last_state()  # smaller than the model, perhaps, and worth more
+            self._warn("model_not_saved", self._models_fail.bear(error, self.states.saver.standing))
+            return []
+        self._models_fail.worked()
         self.models = [kept for kept in self.models if kept != paths] + [paths]
         keep = self.job.config.save.keep_last
         while keep is not None and len(self.models) > keep:
@@ -75,23 +93,19 @@ class Outputs:
                 self.models.append(found)
 
     def save_state(self) -> None:
-        """Write the complete state, so that the run can go on from here."""
-        self.job.settle()
-        started = time.monotonic()
-        with self._phase("save"):
-            path, size = save_checkpoint(self.run.checkpoints, checkpoint_of(self.job))
-            seconds = round(time.monotonic() - started, 3)
-            self.events.emit("checkpoint", step=self.job.step, path=str(path), seconds=seconds, bytes=size)
-        self.state_step = self.job.step
-
-    def save_state_once(self) -> None:
-        """Write the complete state, unless that of this very step is written already."""
+        """Save the complete state, unless that of this very step is; the training goes on meanwhile."""
         if not self.has_state():
-            self.save_state()
+            with self._phase("save"):
+                self.states.save()
+
+    def save_last_state(self) -> None:
+        """Save the complete state before something ends; it stands when this returns."""
+        with self._phase("save"):
+            self.states.save_last()
 
     def has_state(self) -> bool:
-        """Tell whether the complete state of this step is written."""
-        return self.state_step == self.job.step
+        """Tell whether the complete state of this step is saved, or being saved."""
+        return self.states.has()
 
     def draw_previews(self) -> int:
         """Draw the pictures of every prompt of [sample]; return how many were made.

@@ -1,21 +1,15 @@
-"""Going on where a training was: what a checkpoint holds of a job, and what may have changed since."""
+"""Going on where a training was: its state put into a job, where it fits, and what may have changed since."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from trainer_core.config.fields import all_fields
-from trainer_core.config.merge import value_of
-from trainer_core.config.schema import Config
+from trainer_core.data.listing import counted
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.resume.differences import Difference, compare, refuse_unsafe
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import Checkpoint, load_checkpoint
-from trainer_core.train.job import Job, Samples
-
-SHOWN = 5
-Changes = dict[str, list[Any]]
-"""Old and new value of each setting that is not what it was."""
+from trainer_core.train.job import Job
 
 
 def checkpoint_of(job: Job) -> Checkpoint:
@@ -25,77 +19,84 @@ def checkpoint_of(job: Job) -> Checkpoint:
         weights=dict(job.parameters),
         optimizer=job.optimizer.state(),
         scaler=job.scaler.state(),
-        facts={"settings": _settings(job.config), "pictures": _pictures(job.samples)},
+        facts=job.facts,
         average=job.average.tensors if job.average else {},
+        totals=job.totals,
     )
 
 
-def restore(job: Job, path: Path) -> Changes:
-    """Bring `job` to the state of the checkpoint at `path`; return the settings that changed since.
+def restore(job: Job, path: Path, *, allow_changed: bool = False, run: str = "RUN") -> list[Difference]:
+    """Bring `job` to the state of the checkpoint at `path`; return what is not as it was then.
+
+    Args:
+        job: a training that was prepared, with all its weights as the start model has them.
+        path: a checkpoint that was verified.
+        allow_changed: accept also what decides what is learned.
+        run: what messages call the run.
 
     Raises:
-        UserError: the pictures or a setting that decides what is learned are not what they were (code RESUME).
+        UserError: something that decides what is learned is not what it was, and `allow_changed` is not given; or
+            the state does not fit (code RESUME).
     """
     checkpoint = load_checkpoint(path, job.device)
-    changes = _changes(checkpoint.facts["settings"], _settings(job.config))
-    problems = [
-        f"{key} was {was} and is {now}: put it back, or start a new run"
-        for key, (was, now) in changes.items()
-        if not all_fields()[key].about.changeable
-    ]
-    problems += _changed_pictures(checkpoint.facts["pictures"], _pictures(job.samples))
-    if problems:
-        where = safe_text(path)
-        raise UserError([f"{where} cannot be resumed: {problem}" for problem in problems], ExitCode.RESUME)
+    differences = compare(checkpoint.facts, job.facts, job.config, checkpoint.step)
+    if not allow_changed:
+        refuse_unsafe(differences, safe_text(path), run)
+    if problems := _misfits(job, checkpoint) or _too_short(job, checkpoint):
+        action = "this state cannot go on like that: put the settings back, or start a new run from a saved model"
+        raise UserError([*(f"{safe_text(path)}: {problem}" for problem in problems), action], ExitCode.RESUME)
+    _put(job, checkpoint)
+    return differences
+
+
+def _put(job: Job, checkpoint: Checkpoint) -> None:
     with torch.no_grad():
         for name, parameter in job.parameters.items():
             parameter.copy_(checkpoint.weights[name])
     job.optimizer.load(checkpoint.optimizer)
-    job.scaler.load(checkpoint.scaler)
+    if _setting(checkpoint, "memory.mixed_precision") == job.config.memory.mixed_precision:
+        job.scaler.load(checkpoint.scaler)
     if job.average:
         job.average.load(checkpoint.average)
-    job.step = checkpoint.step
-    return changes
+    job.step, job.totals = checkpoint.step, checkpoint.totals.resumed()
 
 
-def _settings(config: Config) -> dict[str, Any]:
-    tables = config.model_dump(mode="json", by_alias=True)
-    settings = {key: value_of(tables, field) for key, field in all_fields().items() if "." in key}
-    return {key: value for key, value in settings.items() if not _is_in_a_list(key)}
+def _misfits(job: Job, checkpoint: Checkpoint) -> list[str]:
+    """Say why the state cannot be that of `job`; of one that fits there is nothing to say."""
+    own, kept = job.parameters, checkpoint.weights
+    both = [(name, own[name], kept[name]) for name in own if name in kept]
+    left = [name for name in kept if name not in own]
+    told = [
+        _told("trained now, but not then", [name for name in own if name not in kept]),
+        _told("trained then, but not now" + _how_to_stop(left, checkpoint.step), left),
+        _told("of another size", [name for name, new, old in both if new.shape != old.shape]),
+        _told("of another type", [name for name, new, old in both if new.dtype != old.dtype]),
+    ]
+    was, now = _setting(checkpoint, "optimizer.type"), job.config.optimizer.type
+    if was.removeprefix("paged_") != now.removeprefix("paged_"):
+        told.append(f'the optimizer "{now}" cannot go on with the state of "{was}"')
+    return [problem for problem in told if problem]
 
 
-def _is_in_a_list(key: str) -> bool:
-    """Tell whether the setting belongs to a list of tables; what those decide shows in the pictures."""
-    return key.startswith(("concept.", "sample.prompts.", "preset.measured."))
+def _told(what: str, names: list[str]) -> str:
+    more = ", ..." if len(names) > 1 else ""
+    return f"{what}: {counted(len(names), 'weight')} ({safe_text(names[0])}{more})" if names else ""
 
 
-def _changes(was: dict[str, Any], now: dict[str, Any]) -> Changes:
-    return {key: [was.get(key), value] for key, value in now.items() if was.get(key) != value}
+def _how_to_stop(names: list[str], step: int) -> str:
+    if all(name.startswith("text_encoder.") for name in names):
+        return f" (text_encoder.stop_at_step = {step} ends the training of the text encoder here)"
+    return ""
 
 
-def _pictures(samples: Samples) -> list[list[Any]]:
-    """Return what decides which data step s sees: each item's file, caption, part, repeats and bucket."""
+def _too_short(job: Job, checkpoint: Checkpoint) -> list[str]:
+    done, total = checkpoint.step, job.samples.total_steps
+    if done <= total:
+        return []
     return [
-        [safe_text(item.picture.path.name), item.picture.caption, item.is_class, item.repeats, list(fit.bucket)]
-        for item, fit in zip(samples.items, samples.fits, strict=True)
+        f"{counted(done, 'step')} are done, and it is to end after {total}: train.max_steps = {done} ends it here"
     ]
 
 
-def _changed_pictures(was: list[list[Any]], now: list[list[Any]]) -> list[str]:
-    if was == now:
-        return []
-    before, after = ({str(item): item[0] for item in items} for items in (was, now))
-    gone = [name for text, name in before.items() if text not in after]
-    new = [name for text, name in after.items() if text not in before]
-    told = []
-    if gone:
-        told.append(f"gone or changed since: {_some(gone)}")
-    if new:
-        told.append(f"new or changed: {_some(new)}")
-    what = "; ".join(told) or "they come in another order"
-    return [f"the pictures are not what they were ({what}): put them back, or start a new run"]
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _setting(checkpoint: Checkpoint, key: str) -> str:
+    return str(checkpoint.facts["settings"].get(key))

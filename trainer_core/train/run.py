@@ -11,10 +11,7 @@ from typing import Any
 
 import torch
 
-from trainer_core.config.prompts_file import with_prompts_of_file
-from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Config
-from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.hooks.upload import upload_result
 from trainer_core.logs.follower import DONE_SECONDS, STOPPED_SECONDS, end_logs
@@ -25,10 +22,10 @@ from trainer_core.models.quiet import quiet_imports
 from trainer_core.narrate import NarratedEvents
 from trainer_core.plan import Plan, make_plan
 from trainer_core.report.seen import write_seen
-from trainer_core.run.atomic import remove_strays, write_text
+from trainer_core.resume.wishes import NO_WISHES, Wishes
+from trainer_core.run.atomic import remove_strays
 from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory, shared_cache
-from trainer_core.run.events import EventReader
 from trainer_core.run.machine import GpuMonitor
 from trainer_core.run.output_lock import output_held
 from trainer_core.run.process import write_process_record
@@ -36,8 +33,8 @@ from trainer_core.run.stop_signals import StopRequestedError, StopSignals
 from trainer_core.services import TOKEN
 from trainer_core.text import safe_text
 from trainer_core.train.aside import unless_stopped
-from trainer_core.train.checkpoint import newest_valid
 from trainer_core.train.class_images import draw_class_pictures
+from trainer_core.train.going_on import go_on
 from trainer_core.train.halt import Halt
 from trainer_core.train.job import Job, Samples, prepare
 from trainer_core.train.loop import train
@@ -47,13 +44,14 @@ from trainer_core.train.outputs import Outputs
 from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.precision import Precision
 from trainer_core.train.publish import publish
-from trainer_core.train.resume import restore
 from trainer_core.train.session import Session
 from trainer_core.train.throttle import throttled
 from trainer_core.train.what_is_left import what_is_left
 
 
-def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -> ExitCode:
+def train_run(
+    run: RunDirectory, events: NarratedEvents, signals: StopSignals, wishes: Wishes = NO_WISHES
+) -> ExitCode:
     """Train `run`, whose lock is held, to its end or until it is stopped; go on from its newest checkpoint.
 
     Every ending is written as an event, and every expected one said in one message.
@@ -61,7 +59,7 @@ def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -
     quiet_imports()
     try:
         with ExitStack() as held:  # what a run holds besides its folder
-            code, text, outputs = _train(run, events, signals, held)
+            code, text, outputs = _train(run, events, signals, wishes, held)
         kind = "finished" if code is ExitCode.DONE else "failed"
         events.emit(kind, exit_code=int(code), text=text, step=None, outputs=[str(path) for path in outputs])
     except UserError as error:
@@ -77,12 +75,12 @@ def train_run(run: RunDirectory, events: NarratedEvents, signals: StopSignals) -
 
 
 def _train(
-    run: RunDirectory, events: NarratedEvents, signals: StopSignals, held: ExitStack
+    run: RunDirectory, events: NarratedEvents, signals: StopSignals, wishes: Wishes, held: ExitStack
 ) -> tuple[ExitCode, str, list[Path]]:
     halt = Halt(ControlReader(run), signals, events)
     try:
         with signals.interrupting():
-            session = _prepare(run, events, halt, held)
+            session = _prepare(run, events, halt, wishes, held)
     except (StopRequestedError, Exception):
         if not halt.is_asked():
             raise
@@ -95,9 +93,9 @@ def _train(
         end_logs(logs, STOPPED_SECONDS if halt.reason else DONE_SECONDS)
 
 
-def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt, held: ExitStack) -> Session:
+def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt, wishes: Wishes, held: ExitStack) -> Session:
     """Do everything that comes before the steps; a stop may interrupt it anywhere: nothing is lost with it."""
-    config = with_prompts_of_file(read_config(run.run_toml))
+    config = wishes.configuration(run)
     held.enter_context(out_of_memory_explained(config))
     held.enter_context(output_held(config.save, run))
     device = _device()
@@ -127,7 +125,7 @@ def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt, held: ExitSt
         should_stop=halt.requested,
     )
     outputs = Outputs(job, run, events, halt.is_asked)
-    _resume(job, outputs, run, events)
+    go_on(job, outputs, run, events, wishes)
     return Session(job, outputs, events, halt, gpu)
 
 
@@ -156,10 +154,11 @@ def _nothing_lost(job: Job, outputs: Outputs) -> Iterator[None]:
         is_broken = isinstance(error, UserError) and error.code is ExitCode.NON_FINITE
         if job.step and not job.in_update and not is_broken:
             with suppress(Exception):  # the first error is the one to tell
-                outputs.save_state()
+                outputs.save_last_state()
         raise
     finally:
         outputs.in_loop = False
+        outputs.states.end(in_haste=outputs.should_stop())
         job.loader.close()
 
 
@@ -173,7 +172,7 @@ def _finish(config: Config, job: Job, outputs: Outputs, halt: Halt) -> tuple[Exi
             uploaded = unless_stopped(halt, lambda: publish(job, paths, outputs.events))
         uploaded += upload_result(outputs.run, paths, job.step, outputs.events, halt.is_asked)
     except StopRequestedError:
-        outputs.save_state_once()
+        outputs.save_last_state()
         text = f"trained {job.step} steps and wrote the model, but it is not uploaded ({halt.reason})"
         return ExitCode.STOPPED, f"{text}; a resume uploads it", paths
     missing = f"; no last previews ({halt.reason})" if halt.reason and config.sample.prompts and not drawn else ""
@@ -242,32 +241,6 @@ def _remember_dataset(config: Config, plan: Plan, run: RunDirectory, events: Nar
     except OSError as error:
         text = f"dataset.json could not be written, so report.html will not show the dataset ({safe_text(error)})"
         events.emit("warning", code="report", text=text, step=0)
-
-
-def _resume(job: Job, outputs: Outputs, run: RunDirectory, events: NarratedEvents) -> None:
-    """Go on from the newest checkpoint that verifies; a run that has only damaged ones is refused."""
-    newest, damaged = newest_valid(run.checkpoints)
-    if newest is None and damaged:
-        folder = safe_text(run.checkpoints)
-        raise UserError([*damaged, f"no checkpoint is left: remove {folder} to begin anew"], ExitCode.RESUME)
-    for problem in damaged:
-        events.emit("warning", code="checkpoint_damaged", text=f"{problem}; an older one is used", step=0)
-    if newest is not None:
-        changed = restore(job, newest)
-        outputs.remember_models()
-        run_file = _write_changed(run, job.config) if changed else run.run_toml
-        events.emit("resumed", from_step=job.step, run_file=run_file.name, changed=changed)
-    elif any(event.get("kind") == "step" for event in EventReader(run.events).poll()):
-        events.emit("resumed", from_step=0, run_file=run.run_toml.name, changed={})
-
-
-def _write_changed(run: RunDirectory, config: Config) -> Path:
-    """Write the configuration as it is from now on to the next free run.N.toml."""
-    number = 2
-    while (path := run.path / f"run.{number}.toml").exists():
-        number += 1
-    write_text(path, dump_config(config))
-    return path
 
 
 def _tell_loading(events: NarratedEvents, halt: Halt, text: str) -> None:

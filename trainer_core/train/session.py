@@ -1,5 +1,6 @@
 """What happens between two steps: commands are obeyed, files are written when they are due, a stop is heeded."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,7 @@ class Session:
     events: EventWriter
     halt: Halt
     gpu: GpuMonitor | None
+    since: float = 0.0
 
     def report(self, report: StepReport) -> None:
         """Write the event of one step."""
@@ -54,6 +56,7 @@ class Session:
         """Write what a stop after this step left undone; return whether there is a training to do."""
         if 0 < self.job.step < self.job.samples.total_steps:
             self._write_what_is_due(only_missing=True)
+        self.since = time.monotonic()
         return not self.halt.is_asked()
 
     def between_steps(self) -> bool:
@@ -61,13 +64,26 @@ class Session:
 
         A stop comes before what is due: the state is written once, and a resume writes the rest.
         """
+        self._count()
+        goes_on = self._do_what_is_due()
+        self.since = time.monotonic()
+        return goes_on
+
+    def _count(self) -> None:
+        """Add the step to what was done in all."""
+        job = self.job
+        images = sum(len(micro.items) for micro in job.samples.order.step(job.step - 1))
+        job.totals.add(time.monotonic() - self.since if self.since else 0.0, images)
+
+    def _do_what_is_due(self) -> bool:
         for command in self.halt.commands():
             self._obey(command)
         if self.job.step == self.job.samples.total_steps:
             return False
+        self.outputs.states.look()
         self._write_what_is_due(only_missing=False)
         if self.halt.is_asked():
-            self.outputs.save_state_once()
+            self.outputs.save_last_state()
         return self.halt.reason is None
 
     def _write_what_is_due(self, *, only_missing: bool) -> None:
@@ -92,8 +108,8 @@ class Session:
             yield partial(outputs.has_model, name), partial(outputs.save_model_on_the_way, name)
         if after_save:
             yield previews
-        if names:
-            yield outputs.has_state, outputs.save_state_once
+        if names or outputs.states.is_due():
+            yield outputs.has_state, outputs.save_state
 
     def _is_due(self, every_n_steps: int | None, every_n_epochs: int | None) -> bool:
         step, steps_per_epoch = self.job.step, self.job.samples.order.steps_per_epoch

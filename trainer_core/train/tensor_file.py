@@ -66,7 +66,7 @@ def _chunks(tensors: Mapping[str, Tensor]) -> Iterator[memoryview]:
     yield memoryview(len(header).to_bytes(8, "little") + header)
     for tensor in tensors.values():
         flat = tensor.detach().to("cpu").contiguous().reshape(-1)
-        content = memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else memoryview(b"")
+        content = flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")
         for start in range(0, len(content), _CHUNK):
             yield content[start : start + _CHUNK]
 

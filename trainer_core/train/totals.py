@@ -1,6 +1,5 @@
 """What a training has done in all, over every resume; it is part of its checkpoints."""
 
-import time
 from dataclasses import dataclass, replace
 
 
@@ -9,7 +8,7 @@ class Totals:
     """Counts that go on where the checkpoint had them. What a killed process did after that is not counted.
 
     Attributes:
-        seconds: time of training, with its saves and previews, without loading.
+        seconds: time of the steps, without loading, saves, previews and pauses.
         images: samples trained on; a picture counts each time.
         resumes: how often the training was resumed.
     """
@@ -18,22 +17,11 @@ class Totals:
     images: int = 0
     resumes: int = 0
 
+    def add(self, seconds: float, images: int) -> None:
+        """Count a step."""
+        self.seconds += seconds
+        self.images += images
+
     def resumed(self) -> "Totals":
-        """Return the totals of the next part."""
+        """Return the totals with which the next part begins."""
         return replace(self, resumes=self.resumes + 1)
-
-
-class Clock:
-    """Counts the seconds of this process's part. It stands still until `start`."""
-
-    def __init__(self) -> None:
-        self._started: float | None = None
-
-    def start(self) -> None:
-        """Begin to count."""
-        self._started = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return 0.0 if self._started is None else time.monotonic() - self._started

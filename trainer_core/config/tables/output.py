@@ -148,6 +148,15 @@ class Save(Table):
     every_n_steps: int | None = setting(
         None, "Save a model every n steps.", group="Saving", affects="file", unit="steps", ge=1, le=10**7
     )
+    state_every_minutes: float = setting(
+        10.0,
+        "Save the complete state every n minutes, which bounds what a killed run loses; 0 turns it off.",
+        group="Saving",
+        affects="event",
+        unit="minutes",
+        ge=0,
+        le=10**5,
+    )
     keep_last: int | None = setting(
         None,
         "Keep only the newest n models of those; all if not given.",
