@@ -32,6 +32,13 @@ class FusedAdamW(WeightUpdate):
             weight_decay=settings.weight_decay,
             fused=True,
         )
+        # torch makes the moments in the first step, when it is too late to take smaller batches beside them.
+        for parameter in parameters_of(self.optimizer):
+            self.optimizer.state[parameter] = {
+                "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                "exp_avg": torch.zeros_like(parameter),
+                "exp_avg_sq": torch.zeros_like(parameter),
+            }
 
     def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
         """Update every weight; unscaling and skipping happen inside the fused kernel."""
