@@ -8,9 +8,9 @@ from pathlib import Path
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.redact import redact
 
-_ABSOLUTE = re.compile(r"""(?<![\w.:/~])~?(?:/[^\s/"'`<>|,;:()\[\]{}]+)+/?|(?<!\w)[A-Za-z]:\\[^\s"'<>|,;]+""")
-_SHORTEST = 4
-"""Characters of a path that is taken out wherever it occurs; `/a` might be a part of something else."""
+_ABSOLUTE = re.compile(r"""(?<![\w.:/~<])~?(?:/[^\s/"'`<>|,;:()\[\]{}]+)+/?|(?<!\w)[A-Za-z]:\\[^\s"'<>|,;]+""")
+_FEWEST_PARTS = 3
+"""Of a folder above a known one that is taken out wherever it occurs, the root among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,14 @@ class Places:
 
     @classmethod
     def of(cls, run: RunDirectory, more: Iterable[str] = ()) -> "Places":
-        """Know the run's own folder, the person's home, and the paths in `more`."""
-        known = {f"{run.path}/": "", str(run.path): run.name, f"{run.path.parent}/": ""}
-        for path in more:
-            name = Path(path).name
-            if Path(path).is_absolute() and len(path) >= _SHORTEST and name:
-                known |= {f"{path.rstrip('/')}/": f"{name}/", path.rstrip("/"): name}
+        """Know the run's own folder, the paths in `more`, and the folders above them."""
+        known: dict[str, str] = {}
+        absolute = [Path(path) for path in more if Path(path).is_absolute()]
+        for path in (run.path, *absolute):
+            known |= {f"{above}/": "" for above in path.parents if len(above.parts) >= _FEWEST_PARTS}
+        for path in absolute:
+            known |= {f"{path}/": f"{path.name}/", str(path): path.name}
+        known |= {f"{run.path}/": "", str(run.path): run.name}
         return cls(tuple(sorted(known.items(), key=lambda item: -len(item[0]))))
 
     def inside(self, text: str) -> str:

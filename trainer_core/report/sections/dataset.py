@@ -30,7 +30,7 @@ def _folders(seen: Seen, facts: Facts) -> Html:
         )
         for folder in seen.folders
     ]
-    return tag("div", tag("table", header, tag("tbody", *rows)), class_="scroll")
+    return tag("div", tag("table", header, tag("tbody", *rows)), class_="scroll", tabindex="0")
 
 
 def _sizes(seen: Seen) -> Html:

@@ -19,7 +19,9 @@ def settings(facts: Facts) -> Html:
         )
         for key, value, was in facts.different
     ]
-    changed = tag("div", tag("table", header, tag("tbody", *rows)), class_="scroll") if rows else Html("")
+    changed = (
+        tag("div", tag("table", header, tag("tbody", *rows)), class_="scroll", tabindex="0") if rows else Html("")
+    )
     whole = tag("details", tag("summary", "The whole run.toml"), tag("pre", lines(facts.run_toml)))
     note = tag("p", "What differs from the defaults. Of paths, the last part is shown.", class_="faint")
     return tag("section", tag("h2", "Settings"), note, changed, whole)

@@ -103,5 +103,5 @@ def _table(points: dict[str, list[Point]], smooth: Sequence[Point]) -> Html:
     ]
     names = ("Step", "Loss", "Loss, smoothed", "Learning rate", "VRAM (GB)")
     header = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in names)))
-    body = tag("div", tag("table", header, tag("tbody", *rows)), class_="scroll")
+    body = tag("div", tag("table", header, tag("tbody", *rows)), class_="scroll", tabindex="0")
     return tag("details", tag("summary", "The same as numbers"), body)
