@@ -30,6 +30,10 @@ YAML_V = re.compile(r"^\s*parameterization:\s*['\"]?v['\"]?\s*(#.*)?$", re.MULTI
 YAML_CONTEXT = re.compile(r"^\s*context_dim:\s*(\d+)", re.MULTILINE)
 
 
+GUESS = "a guess"
+"""How the prediction type is known where nothing tells it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What is known of a model before its weights are read.
@@ -98,7 +102,7 @@ def overrule(info: ModelInfo, family: str, prediction: str) -> ModelInfo:
         info = replace(info, family="sd1" if family == "sd1" else "sd2")
     if prediction in {"epsilon", "v"}:
         chosen: Prediction = "v" if prediction == "v" else "epsilon"
-        is_otherwise = info.prediction not in {None, chosen} and info.prediction_from != "a guess"
+        is_otherwise = info.prediction not in {None, chosen} and info.prediction_from != GUESS
         against = info.prediction_from if is_otherwise else ""
         info = replace(info, prediction=chosen, prediction_from="model.prediction", overruled=against)
     return info
@@ -160,7 +164,7 @@ def _single_file_prediction(header: Header, family: FamilyName, yaml: str) -> tu
     bias = read_floats(header, V_BIAS)
     if bias:
         return ("v" if statistics.pstdev(bias) > V_BIAS_STD else "epsilon"), "its weights"
-    return "epsilon", "a guess"
+    return "epsilon", GUESS
 
 
 def _yaml_beside(path: Path) -> str:
@@ -181,7 +185,7 @@ def _sniff_folder(base: str, path: Path) -> ModelInfo:
     elif said:
         raise _model_error(path, f"its U-Net predicts {said!r}; only epsilon and v_prediction can be trained")
     elif "scheduler" not in folder.configs:
-        source = "a guess"
+        source = GUESS
     dtypes, size = {}, 0
     for component, files in folder.weights.items():
         size += sum(file.stat().st_size for file in files)

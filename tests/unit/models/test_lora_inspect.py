@@ -1,5 +1,7 @@
 """A LoRA file is judged by its header: what it is, whether it is whole, and whether it belongs to the model."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -111,6 +113,28 @@ def test_one_for_another_kind_of_model_is_refused(lora, infos, tmp_path):
     text = problem_of(path, infos["sd1", "safetensors"])
     assert "made for another kind of model" in text
     assert Q in text
+
+
+@pytest.mark.parametrize(
+    ("said", "prediction", "fits"),
+    [("sd_v2_v", "v", True), ("sd_v2", "v", False), ("sd_v2_v", "epsilon", False), (None, "epsilon", True)],
+)
+def test_one_for_another_prediction_type_is_refused_by_what_it_says_of_itself(
+    said, prediction, fits, tiny, infos, tmp_path
+):
+    adapters = new_adapters(tiny["sd2"], Network(rank=2), text_encoder=False, seed=1)
+    facts = {"ss_base_model_version": said} if said else {}
+    path = save_lora(adapters, tmp_path / "v", precision=None, metadata=facts).paths[0]
+    info = replace(infos["sd2", "safetensors"], prediction=prediction)
+    assert (check_lora_file(path, info) == []) == fits
+    assert check_lora_file(path, replace(info, prediction_from="a guess")) == []
+    model = replace(tiny["sd2"], prediction=prediction)
+    if fits:
+        assert loaded_adapters(model, path, text_encoder=None).adapters
+    else:
+        assert f"ss_base_model_version is {said}, and this model is sd_v2" in problem_of(path, info, text_encoder=False)
+        with pytest.raises(UserError, match="made for another kind of model"):
+            loaded_adapters(model, path, text_encoder=None)
 
 
 def test_missing_adapters_are_counted(lora, infos, tmp_path):

@@ -13,9 +13,10 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.keymap_clip import TEXT_MODEL
 from trainer_core.models.lora.adapters import Adapter, Adapters, Dropout
 from trainer_core.models.lora.file import read_adapters
-from trainer_core.models.lora.inspect import read_lora_header, why_unfit
+from trainer_core.models.lora.inspect import read_lora_header, why_other_kind, why_unfit
 from trainer_core.models.lora.places import Part, Place, text_encoder_places, unet_places
 from trainer_core.models.model import StableDiffusion
+from trainer_core.models.sniff import GUESS
 from trainer_core.text import safe_text
 
 _CONV = re.compile(r"\.(resnets|downsamplers|upsamplers)\.")
@@ -47,7 +48,9 @@ def loaded_adapters(model: StableDiffusion, path: Path, *, text_encoder: bool | 
     info = read_lora_header(path)
     modules = modules_of(model, conv=info.has_conv, text_encoder=True)
     shapes = {place: tuple(module.get_parameter("weight").shape) for place, module in modules.items()}
-    if problem := why_unfit(info, shapes, text_encoder=text_encoder):
+    is_guess = model.info.prediction_from == GUESS
+    problem = None if is_guess else why_other_kind(info, model.family, model.prediction)
+    if problem := problem or why_unfit(info, shapes, text_encoder=text_encoder):
         raise UserError(f"{safe_text(path)}: {problem}", ExitCode.MODEL)
     wanted = {place: shape for place, shape in shapes.items() if place.key in info.pairs}
     return Adapters(read_adapters(path, wanted), Dropout())

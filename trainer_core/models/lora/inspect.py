@@ -6,13 +6,15 @@ from pathlib import Path
 
 from trainer_core.data.listing import counted
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.family import Family, Prediction, family_named
 from trainer_core.models.header import FLOAT_DTYPES, Header, TensorInfo, read_header
 from trainer_core.models.lora.places import PREFIXES, Part, unet_places
 from trainer_core.models.lora.shapes import Shapes, shapes_of, wanted_places
-from trainer_core.models.sniff import ModelInfo
+from trainer_core.models.sniff import GUESS, ModelInfo
 from trainer_core.on_disk import is_file, why_not_there
 from trainer_core.text import safe_text
 
+_BASE = "ss_base_model_version"
 DOWN, UP, ALPHA = ".lora_down.weight", ".lora_up.weight", ".alpha"
 
 # Other kinds of small files, told by a piece of a tensor's name.
@@ -98,9 +100,26 @@ def check_lora_file(path: Path, model: ModelInfo | None, *, text_encoder: bool |
         info = read_lora_header(path)
     except UserError as error:
         return [error]
-    shapes = shapes_of(model) if model else None
-    problem = _text_encoder_problem(info, text_encoder) or (why_unfit(info, shapes) if shapes else None)
+    problem = _text_encoder_problem(info, text_encoder)
+    if model and model.family and model.prediction and model.prediction_from != GUESS:
+        problem = problem or why_other_kind(info, family_named(model.family), model.prediction)
+    if model and (shapes := shapes_of(model)):
+        problem = problem or why_unfit(info, shapes)
     return [_error(path, problem)] if problem else []
+
+
+def why_other_kind(info: LoraInfo, family: Family, prediction: Prediction) -> str | None:
+    """Return why the LoRA, by what it says of itself, does not belong to such a model; None if nothing says so.
+
+    Shapes alone do not tell what a model predicts.
+    """
+    said, wanted = info.metadata.get(_BASE), family.kohya_facts(prediction)[_BASE]
+    if said is None or said == wanted:
+        return None
+    return (
+        f"it was made for another kind of model ({_BASE} is {safe_text(said, 40)}, and this model is {wanted});"
+        " choose the model that it was made for, or another file"
+    )
 
 
 def why_unfit(info: LoraInfo, shapes: Shapes, *, text_encoder: bool | None = None) -> str | None:
