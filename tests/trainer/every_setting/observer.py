@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from trainer_core.run.directory import create_run
 from trainer_core.run.events import EventReader, EventWriter
 from trainer_core.train import run as trainer
 
+NO_SIGNALS: Any = SimpleNamespace(stop_requested=None, interrupting=nullcontext)
+"""In the place of StopSignals, of which a process has one."""
 Tables = dict[str, Any]
 Look = Callable[["Observer", Tables], Any]
 
@@ -88,7 +90,7 @@ class Observer:
             suppress(Enough),
         ):
             try:
-                code = trainer.train_run(run, events, SimpleNamespace(stop_requested=None))
+                code = trainer.train_run(run, events, NO_SIGNALS)
             finally:
                 events.close()
                 torch.set_num_threads(threads)
