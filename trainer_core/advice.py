@@ -37,7 +37,7 @@ def advice(
 def _on_length(items: tuple[Item, ...], order: TrainingOrder, total_steps: int) -> Iterator[str]:
     pictures = len({item.picture.path for item in items if not item.is_class})
     has_class = any(item.is_class for item in items)
-    if not pictures or not has_class:
+    if not pictures or not has_class or not order.steps_per_epoch:  # no order where a picture fits no bucket
         return
     each_pass = sum(item.repeats for item in items if not item.is_class) / pictures
     seen = each_pass * total_steps / order.steps_per_epoch

@@ -20,6 +20,7 @@ from trainer_core.console import make_sturdy
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.logs.follower import a_log_hangs
 from trainer_core.on_disk import is_folder
+from trainer_core.resume.wishes import Wishes
 from trainer_core.run.directory import RunDirectory, create_numbered_run, create_run, open_run
 from trainer_core.run.names import stem_of
 from trainer_core.run.stop_signals import StopRequestedError, StopSignals
@@ -51,7 +52,8 @@ def _run(options: argparse.Namespace) -> int:
         signals = StopSignals()
         with signals.interrupting():
             run = _run_directory(Path(options.target), options)
-        return int(attempt(run, signals, take_over=options.take_over))
+            wishes = _wishes(Path(options.target), options)
+        return int(attempt(run, signals, take_over=options.take_over, wishes=wishes))
     except StopRequestedError:
         sys.stderr.write("error: stopped before the run began\n")
         return int(ExitCode.STOPPED)
@@ -63,6 +65,11 @@ def _run(options: argparse.Namespace) -> int:
         traceback.print_exc()
         sys.stderr.write(f"error: unexpected failure ({type(error).__name__}: {safe_text(error)})\n")
         return int(ExitCode.FAILED)
+
+
+def _wishes(target: Path, options: argparse.Namespace) -> Wishes:
+    """Return what is asked for a run; what was set for a run file stands in the new run already."""
+    return Wishes(tuple(options.set) if is_folder(target) else (), options.allow_changed)
 
 
 def _run_directory(target: Path, options: argparse.Namespace) -> RunDirectory:
@@ -91,7 +98,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs-dir", default="runs", help="folder for new runs (default: %(default)s)")
     parser.add_argument("--name", help="name of the new run (default: the next free number)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the file; repeatable"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting of the file or run; repeatable",
+    )
+    parser.add_argument(
+        "--allow-changed",
+        action="store_true",
+        help="go on with a run also where its pictures, or settings that decide what is learned, are others now",
     )
     parser.add_argument(
         "--take-over",

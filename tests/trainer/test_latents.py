@@ -22,6 +22,7 @@ from trainer_core.data.cache import (
 )
 from trainer_core.data.dataset import Item, Picture
 from trainer_core.data.order import TrainingOrder
+from trainer_core.data.originals import Originals
 from trainer_core.data.pixels import fetch_pixels
 from trainer_core.models.tiny import build_tiny
 
@@ -68,6 +69,10 @@ def items_in(folder: Path) -> list[Item]:
     ]
 
 
+def digests_of(items: list[Item]) -> dict[Path, str]:
+    return Originals.of((item.picture.path for item in items), workers=1).digests
+
+
 def fits_of(items: list[Item], resolution=(64, 64)):
     return [fit_picture(item.picture.size, Dataset(resolution=resolution)) for item in items]
 
@@ -77,7 +82,7 @@ def encoded(folder: Path, vae: CountingVae, resolution=(64, 64), flip: bool = Fa
     before = vae.count
     items = items_in(folder)
     frames = frames_of(items, fits_of(items, resolution), flip=flip)
-    store = LatentsOnDisk(folder.parent / "cache", frame_keys(frames, vae, workers=1))
+    store = LatentsOnDisk(folder.parent / "cache", frame_keys(frames, vae, digests_of(items)))
     progress = []
     fill(
         store,
@@ -125,7 +130,7 @@ def test_cached_latents_are_those_of_the_pixels_that_would_be_loaded(folder, vae
     store = (
         LatentsInMemory()
         if kind == "ram"
-        else LatentsOnDisk(folder.parent / "c", frame_keys(frames, vae, workers=1))
+        else LatentsOnDisk(folder.parent / "c", frame_keys(frames, vae, digests_of(items)))
     )
     fill(store, frames, vae, torch.device("cpu"), workers=1, progress=lambda *_: None, should_stop=lambda: False)
     order = TrainingOrder(buckets={(64, 64): [0, 1, 2]}, batch_size=3, accumulation=1, seed=7)

@@ -114,7 +114,7 @@ def test_a_resumed_training_is_bit_for_bit_the_uninterrupted_one(name, make_job,
     seen = [report.loss for report in run_job(part, 2)]
     save_checkpoint(tmp_path, checkpoint_of(part))
     resumed = make_job(**tables)
-    assert restore(resumed, newest_valid(tmp_path)[0]) == {}
+    assert restore(resumed, newest_valid(tmp_path)[0]) == []
     seen += [report.loss for report in run_job(resumed)]
     assert seen == expected
     assert all(torch.equal(value, resumed.parameters[key]) for key, value in whole.parameters.items())

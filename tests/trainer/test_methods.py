@@ -73,7 +73,7 @@ def test_texts_that_vary_resume_exactly(make_job, run_job, captioned, tmp_path):
     seen = [report.loss for report in run_job(first, 2)]
     save_checkpoint(tmp_path, checkpoint_of(first))
     second = make_job(**tables)
-    assert restore(second, newest_valid(tmp_path)[0]) == {}
+    assert restore(second, newest_valid(tmp_path)[0]) == []
     assert seen + [report.loss for report in run_job(second)] == expected
     plain = make_job(**{**tables, "dataset": {"train_dir": tables["dataset"]["train_dir"]}})
     assert [report.loss for report in run_job(plain, 2)] != expected[:2]

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from trainer_core.data.order import Draw, TrainingOrder
+from trainer_core.data.stand_ins import LostPictureError, StandIns
 
 Fetch = Callable[[Draw], tuple[Tensor, ...]]
 """Loads what one sample needs: (mean, std) of its latents, or (pixels,)."""
+Loaded = tuple[Draw, tuple[Tensor, ...]]
+"""What a sample became: another item may stand in for one whose file is lost."""
 Caption = Callable[[Draw], str]
 """Returns the text that one sample is trained with."""
 
@@ -31,7 +34,10 @@ class Batch:
 
 
 class BatchLoader:
-    """Loads the batches of each step; with `ahead` threads, those of the next step while this one is computed."""
+    """Loads the batches of each step; with `ahead` threads, those of the next step while this one is computed.
+
+    These are threads of this process. What goes wrong in one is raised by `step`, in the thread that trains.
+    """
 
     def __init__(
         self,
@@ -42,26 +48,25 @@ class BatchLoader:
         *,
         ahead: int,
         last: int,
+        stand_ins: StandIns | None = None,
     ) -> None:
         self.order = order
         self.fetch = fetch
         self.caption = caption
         self.device = device
         self.last = last
+        self.stand_ins = stand_ins
         self.executor = ThreadPoolExecutor(ahead, thread_name_prefix="batches") if ahead else None
-        self.waiting: dict[int, list[tuple[tuple[Draw, ...], list[Future[tuple[Tensor, ...]]]]]] = {}
+        self.waiting: dict[int, list[list[Future[Loaded]]]] = {}
 
     def step(self, step: int) -> list[Batch]:
         """Return the batches of optimizer step `step` (from 0)."""
         if self.executor is None:
-            return [self._collate(draws, [self.fetch(draw) for draw in draws]) for draws in self._draws(step)]
+            return [self._collate([self._load(draw) for draw in draws]) for draws in self._draws(step)]
         self._request(step)
         if step + 1 < self.last:
             self._request(step + 1)
-        return [
-            self._collate(draws, [future.result() for future in futures])
-            for draws, futures in self.waiting.pop(step)
-        ]
+        return [self._collate([future.result() for future in futures]) for futures in self.waiting.pop(step)]
 
     def close(self) -> None:
         """Stop the threads; what was requested is dropped."""
@@ -71,14 +76,23 @@ class BatchLoader:
     def _request(self, step: int) -> None:
         if step not in self.waiting and self.executor is not None:
             submit = self.executor.submit
-            self.waiting[step] = [
-                (draws, [submit(self.fetch, draw) for draw in draws]) for draws in self._draws(step)
-            ]
+            self.waiting[step] = [[submit(self._load, draw) for draw in draws] for draws in self._draws(step)]
+
+    def _load(self, draw: Draw) -> Loaded:
+        """Load a sample, or the one that stands in for it."""
+        while True:
+            try:
+                return draw, self.fetch(draw)
+            except LostPictureError as error:
+                if self.stand_ins is None:
+                    raise
+                draw = replace(draw, item=self.stand_ins.instead_of(draw.item, error))
 
     def _draws(self, step: int) -> list[tuple[Draw, ...]]:
         return [self.order.draws(step, number, micro) for number, micro in enumerate(self.order.step(step))]
 
-    def _collate(self, draws: tuple[Draw, ...], rows: list[tuple[Tensor, ...]]) -> Batch:
+    def _collate(self, loaded: list[Loaded]) -> Batch:
+        draws, rows = zip(*loaded, strict=True)
         columns = [self._stack(column) for column in zip(*rows, strict=True)]
         return Batch(
             items=tuple(draw.item for draw in draws),

@@ -4,7 +4,7 @@ Mean and standard deviation of the VAE's posterior are kept, not a sample, so th
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,7 +85,7 @@ class LatentsOnDisk:
     def has(self, index: int) -> bool:
         """Tell whether a readable file of frame `index` exists."""
         try:
-            self.fetch(index)
+            self._read(index)
         except (OSError, SafetensorError, KeyError):
             return False
         return True
@@ -107,7 +107,21 @@ class LatentsOnDisk:
             raise UserError(text + 'dataset.cache_latents = "ram".', ExitCode.DISK) from error
 
     def fetch(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of frame `index`."""
+        """Return mean and standard deviation of frame `index`.
+
+        Raises:
+            UserError: the file is gone or damaged (code DISK).
+        """
+        try:
+            return self._read(index)
+        except (OSError, SafetensorError, KeyError) as error:
+            raise UserError(
+                f"{safe_text(self.path(index))} can no longer be read ({safe_text(error)}): a resume encodes the "
+                "picture again.",
+                ExitCode.DISK,
+            ) from error
+
+    def _read(self, index: int) -> tuple[Tensor, Tensor]:
         tensors = load_file(self.path(index))
         return tensors["mean"], tensors["std"]
 
@@ -157,23 +171,13 @@ def encode(vae: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
     return posterior.mean, posterior.std
 
 
-def frame_keys(frames: Sequence[Frame], vae: Any, workers: int) -> list[str]:
-    """Return a key for each frame: a hash of the picture's bytes, fit and flip, and of the VAE's weights."""
+def frame_keys(frames: Sequence[Frame], vae: Any, digests: Mapping[Path, str]) -> list[str]:
+    """Return a key for each frame: a hash of its file's (`digests`), of fit and flip, and of the VAE's weights."""
     weights = _weights_hash(vae)
-    hashes = dict(map_ahead(_file_hash, _unique_paths(frames), workers))
     return [
-        _hash(_FORMAT, weights, hashes[frame.picture.path], f"{frame.fit}", *(["flip"] if frame.flip else []))
+        _hash(_FORMAT, weights, digests[frame.picture.path], f"{frame.fit}", *(["flip"] if frame.flip else []))
         for frame in frames
     ]
-
-
-def _unique_paths(frames: Sequence[Frame]) -> list[Path]:
-    return list(dict.fromkeys(frame.picture.path for frame in frames))
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _weights_hash(vae: Any) -> str:

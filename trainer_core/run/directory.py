@@ -32,6 +32,20 @@ class RunDirectory:
         return self.path / "run.toml"
 
     @property
+    def configuration(self) -> Path:
+        """The configuration as it is now: the newest run.N.toml that a resume wrote, or run.toml."""
+        return max(self._later(), key=_number_of, default=self.run_toml)
+
+    @property
+    def next_configuration(self) -> Path:
+        """The run.N.toml that a resume with other settings writes."""
+        number = max(map(_number_of, self._later()), default=1) + 1
+        return self.path / f"run.{number}.toml"
+
+    def _later(self) -> list[Path]:
+        return [path for path in self.path.glob("run.*.toml") if _number_of(path)]
+
+    @property
     def process_json(self) -> Path:
         """Which process trains, or trained, this run."""
         return self.path / "process.json"
@@ -75,6 +89,12 @@ class RunDirectory:
     def report(self) -> Path:
         """One self-contained page about the run."""
         return self.path / "report.html"
+
+
+def _number_of(path: Path) -> int:
+    """Return the N of run.N.toml; 0 for any other name."""
+    number = path.name.removeprefix("run.").removesuffix(".toml")
+    return int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def open_run(path: Path) -> RunDirectory:

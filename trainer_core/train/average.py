@@ -59,7 +59,8 @@ class WeightAverage:
             for name, parameter in self.parameters.items():
                 parameter.data = trained[name]
 
+    @torch.no_grad()
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Restore the averages of a checkpoint."""
+        """Restore the averages of a checkpoint, or begin with the weights as they are where it holds none."""
         for name, tensor in self.tensors.items():
-            tensor.copy_(tensors[name])
+            tensor.copy_(tensors[name] if tensors else self.parameters[name])

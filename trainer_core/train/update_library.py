@@ -16,6 +16,7 @@ from trainer_core.train.update import (
     ParameterState,
     WeightUpdate,
     make_tables,
+    on_device,
     parameters_of,
     set_rates,
     usable,
@@ -63,7 +64,7 @@ class LibraryUpdate(WeightUpdate):
         given = iter(states)
         for group in self.optimizer.param_groups:
             for parameter in group["params"]:
-                state = next(given)
+                state = on_device(next(given), parameter.device)
                 group.update({name: state[_GROUP + name] for name in self.numbers})
                 own = {name: value for name, value in state.items() if not name.startswith(_GROUP)}
                 if own:

@@ -14,6 +14,7 @@ from trainer_core.train.update import (
     ParameterState,
     WeightUpdate,
     make_tables,
+    on_device,
     parameters_of,
     set_rates,
     usable,
@@ -56,7 +57,7 @@ class FusedAdamW(WeightUpdate):
     def load(self, states: list[ParameterState]) -> None:
         """Restore the moments bit for bit (torch's own loading would cast them)."""
         for parameter, state in zip(parameters_of(self.optimizer), states, strict=True):
-            self.optimizer.state[parameter] = dict(state)
+            self.optimizer.state[parameter] = on_device(state, parameter.device)
 
 
 class RoundedAdamW(WeightUpdate):
@@ -96,9 +97,11 @@ class RoundedAdamW(WeightUpdate):
         return [{"step": self.steps, "first": first, "second": second} for first, second in self.moments]
 
     def load(self, states: list[ParameterState]) -> None:
-        """Restore what `state` returned."""
+        """Restore what `state` returned into the moments that are there: they lie in memory once."""
         self.steps = int(states[0]["step"])
-        self.moments = [(state["first"], state["second"]) for state in states]
+        for (first, second), state in zip(self.moments, states, strict=True):
+            first.copy_(state["first"])
+            second.copy_(state["second"])
 
 
 def _zeros32(parameter: Parameter) -> Tensor:
