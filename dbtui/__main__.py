@@ -6,7 +6,9 @@ import sys
 def main() -> None:
     """Run dbtui with the process's arguments."""
     from dbtui.cli.app import run
+    from trainer_core.console import open_what_is_closed
 
+    open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # ✓ on a terminal without it
     sys.exit(run(sys.argv[1:]))

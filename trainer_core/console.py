@@ -1,6 +1,7 @@
 """The trainer's stdout and stderr, of which no failure ends a training: its console.log may lie on a full disk."""
 
 import io
+import os
 import sys
 from typing import Any
 
@@ -16,8 +17,24 @@ class _SturdyFile(io.FileIO):
             return memoryview(data).nbytes
 
 
+def open_what_is_closed() -> None:
+    """Put /dev/null where stdin, stdout or stderr are closed: the next file opened would take their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, so this one
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - open as long as the process
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def make_sturdy() -> None:
     """Replace stdout and stderr by streams that never raise; those that somebody replaced are left alone."""
+    open_what_is_closed()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and stream is getattr(sys, f"__{name}__"):

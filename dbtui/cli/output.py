@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from typing import Any
 
 
@@ -12,6 +13,10 @@ def print_json(data: Any) -> None:
 
 
 def narrate(text: str) -> None:
-    """Tell the person something on stderr. `text` must be safe already (see `trainer_core.text`)."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Tell the person something on stderr. `text` must be safe already (see `trainer_core.text`).
+
+    If nobody reads that any more, it is not said: no command fails for it.
+    """
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()

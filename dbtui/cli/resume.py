@@ -6,6 +6,7 @@ import typer
 
 from dbtui.cli import options
 from dbtui.cli.output import narrate
+from dbtui.cli.stoppable import stoppable
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
@@ -40,8 +41,9 @@ def resume(
         raise UserError(text, ExitCode.RESUME)
     _refuse_held(chosen, take_over)
     # Said here as well as by the trainer: on a full disk, that could not write why it ended.
-    plan = make_plan(read_config(chosen.run_toml), chosen.path.parent, run_dir=chosen.path)
-    plan.raise_for_problems()
+    with stoppable():
+        plan = make_plan(read_config(chosen.run_toml), chosen.path.parent, run_dir=chosen.path)
+        plan.raise_for_problems()
     return start(chosen, detach=detach, take_over=take_over)
 
 

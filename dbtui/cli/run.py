@@ -7,9 +7,11 @@ import typer
 
 from dbtui.cli import options
 from dbtui.cli.output import narrate
+from dbtui.cli.stoppable import stoppable
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
+    from dbtui.runs.launch import TrainerProcess
     from trainer_core.plan import Plan
     from trainer_core.run.directory import RunDirectory
 
@@ -38,39 +40,58 @@ def run(
 
     if name is not None:
         check_run_name(name)
-    config = configure(
-        file,
-        overrides=overrides or (),
-        model=model,
-        data=data,
-        reg=reg,
-        identifier=identifier,
-        class_=class_,
-        concepts=concepts,
-        tell=narrate,
-    )
-    plan = make_plan(config, runs_dir)
-    plan.raise_for_problems()
-    _tell_plan(plan)
-    if dry_run:
-        sys.stdout.write(dump_config(config))
-        return 0
-    return start(make_run(config, plan, runs_dir, name), detach=detach)
+    with stoppable():
+        config = configure(
+            file,
+            overrides=overrides or (),
+            model=model,
+            data=data,
+            reg=reg,
+            identifier=identifier,
+            class_=class_,
+            concepts=concepts,
+            tell=narrate,
+        )
+        plan = make_plan(config, runs_dir)
+        plan.raise_for_problems()
+        _tell_plan(plan)
+        if dry_run:
+            sys.stdout.write(dump_config(config))
+            return 0
+        created = make_run(config, plan, runs_dir, name)
+    return start(created, detach=detach)
 
 
 def start(run: "RunDirectory", *, detach: bool, take_over: bool = False) -> int:
     """Start the trainer of a run, and watch it or leave; return the exit code."""
     from dbtui.dashboard.interrupts import Interrupts
-    from dbtui.dashboard.viewer import attach_command, watch_started
+    from dbtui.dashboard.viewer import watch_started
     from dbtui.runs.launch import launch
+    from dbtui.runs.main_process import is_main_process
 
     with Interrupts() as interrupts:
         process = launch(run, take_over=take_over)
-        if not detach:
-            return int(watch_started(process, interrupts))
-        process.wait_until_alive()
-    sys.stdout.write(f"{safe_text(run.path, 2000)}\n")
-    narrate(f"training in the background (process {process.pid}); watch it with: {attach_command(run)}")
+        if detach and is_main_process():
+            narrate("--detach: this is the container's main process, so it stays until the training ends")
+        elif detach:
+            process.wait_until_alive()
+            return _leave(process)
+        return int(watch_started(process, interrupts))
+
+
+def _leave(process: "TrainerProcess") -> int:
+    """Say where the training is that goes on alone."""
+    from dbtui.dashboard.screen import SturdyOutput
+    from dbtui.dashboard.viewer import attach_command
+    from dbtui.runs.logout import logout_warning
+
+    output = SturdyOutput(sys.stdout)
+    output.write(f"{safe_text(process.run.path, 2000)}\n")
+    output.flush()
+    command = attach_command(process.run)
+    narrate(f"training in the background (process {process.pid}); watch it with: {command}")
+    if warning := logout_warning():
+        narrate(f"warning: {warning}")
     return 0
 
 

@@ -40,12 +40,16 @@ class Leaving(Enum):
 class Dashboard:
     """One viewer of one run.
 
-    `ask_to_stop` is what Ctrl-C does the first time; without it (an attached viewer) Ctrl-C detaches.
+    `ask_to_stop` is what Ctrl-C does the first time; without it (an attached viewer) Ctrl-C detaches. Where the
+    viewer `stays`, since the training ends with it, SIGTERM asks for a stop as well.
     """
 
-    def __init__(self, follower: Follower, ask_to_stop: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, follower: Follower, ask_to_stop: Callable[[], object] | None = None, *, stays: bool = False
+    ) -> None:
         self._follower = follower
         self._ask_to_stop = ask_to_stop
+        self._stays = stays
         self._is_stopping = False
         self._facts = read_facts(follower.run)
         self._knows_facts = False
@@ -116,7 +120,7 @@ class Dashboard:
         for number in signals:
             if number is signal.SIGHUP:
                 return Leaving.LOST
-            if number is signal.SIGTERM or self._ask_to_stop is None:
+            if (number is signal.SIGTERM and not self._stays) or self._ask_to_stop is None:
                 return Leaving.DETACHED
             if self._is_stopping:
                 return Leaving.IMPATIENT

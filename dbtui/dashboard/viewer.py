@@ -3,8 +3,8 @@
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Sequence
+from functools import partial
 
 from rich.text import Text
 
@@ -16,6 +16,8 @@ from dbtui.dashboard.screen import SturdyOutput, can_draw, make_console
 from dbtui.dashboard.summary import summarize_end
 from dbtui.runs.follow import Follower
 from dbtui.runs.launch import TrainerProcess, last_words
+from dbtui.runs.main_process import is_main_process
+from dbtui.runs.pass_on import PassOn
 from trainer_core.errors import ExitCode
 from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
@@ -27,15 +29,21 @@ def watch_started(process: TrainerProcess, interrupts: Interrupts) -> ExitCode:
     """Watch a training that this program started; return its exit code.
 
     On a terminal Ctrl-C asks the trainer to stop and save, and a second one, `d` or a lost connection only end
-    the viewer. Elsewhere SIGTERM and SIGINT are passed on to the trainer, and its end is waited for.
+    the viewer. Elsewhere signals are passed on to the trainer, and its end is waited for; a lost connection ends
+    the viewer. The main process of a container always waits for the end: everything ends with it.
     """
-    follower = Follower(process.run, process)
-    if not can_draw():
-        _watch_plainly(follower, interrupts, process)
+    follower, pass_on = Follower(process.run, process), PassOn(process)
+    if can_draw():
+        ask = partial(pass_on.pass_on, signal.SIGINT)
+        leaving = Dashboard(follower, ask, stays=is_main_process()).watch(interrupts)
+        if leaving is not Leaving.ENDED and not is_main_process():
+            return _leave(process, leaving)
+    if _watch_plainly(follower, interrupts, pass_on):
         return _tell_end(follower)
-    leaving = Dashboard(follower, lambda: process.send(signal.SIGTERM)).watch(interrupts)
-    if leaving is Leaving.ENDED:
-        return _tell_end(follower)
+    return _leave(process, Leaving.DETACHED)
+
+
+def _leave(process: TrainerProcess, leaving: Leaving) -> ExitCode:
     if leaving is Leaving.IMPATIENT:
         _say(f"the trainer goes on to save; look again with: {attach_command(process.run)}")
         return ExitCode.STOPPED
@@ -68,15 +76,14 @@ def attach_command(run: RunDirectory) -> str:
     return f"dbtui attach {shlex.quote(safe_text(run.path, 1000))}"
 
 
-def _watch_plainly(follower: Follower, interrupts: Interrupts, process: TrainerProcess | None) -> bool:
+def _watch_plainly(follower: Follower, interrupts: Interrupts, pass_on: PassOn | None) -> bool:
     """Print lines until the run ends; return False if a signal ended the viewer instead."""
     output, lines, told_silence = SturdyOutput(sys.stdout), PlainLines(), False
     while True:
         for number in interrupts.take():
-            if process is None or number is signal.SIGHUP:
+            if pass_on is None or (number is signal.SIGHUP and not is_main_process()):
                 return False
-            process.send(number)
-            _print(output, [f"{number.name}: the trainer is asked to stop and save"])
+            _print(output, [pass_on.pass_on(number)])
         has_ended = follower.has_ended()
         if new := follower.poll():
             told_silence = False
@@ -86,7 +93,7 @@ def _watch_plainly(follower: Follower, interrupts: Interrupts, process: TrainerP
             _print(output, [waiting_line(follower.silence, follower.why_silent())])
         if has_ended:
             return True
-        time.sleep(_LOOK_EVERY)
+        interrupts.wait(_LOOK_EVERY)
 
 
 def _tell_end(follower: Follower) -> ExitCode:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dbtui.runs.main_process import is_main_process, reap_orphans
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.lock import is_alive
@@ -24,7 +25,7 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
 }
-_STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
 _TAIL = 16_384
 
 
@@ -42,6 +43,8 @@ class TrainerProcess:
 
     def poll(self) -> ExitCode | None:
         """Return its exit code, None while it lives."""
+        if is_main_process():
+            reap_orphans(self.pid)
         status = self.process.poll()
         return None if status is None else exit_code_of(status)
 

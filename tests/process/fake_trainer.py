@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--saving", type=float, default=0.1, help="seconds that a save takes")
     parser.add_argument("--crash", help="die with these last words before the first event")
     parser.add_argument("--kill-at", type=int, help="end by SIGKILL at this step")
+    parser.add_argument("--orphans", type=int, default=0, help="leave behind processes that end soon")
     options = parser.parse_args()
     if options.crash:
         sys.stderr.write(options.crash + "\n")
@@ -35,6 +37,8 @@ def main() -> int:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return int(error.code)
+    for _ in range(options.orphans):
+        subprocess.run(["sh", "-c", "sleep 0.3 &"], check=True)
     control, events = ControlReader(run), EventWriter(run)
     write_process_record(run, {"name": "Fake RTX 3060", "vram_total_gb": 12.0})
     code = train(run, options, signals, control, events)

@@ -11,7 +11,7 @@ import pytest
 from dbtui.runs.follow import Follower
 from dbtui.runs.launch import exit_code_of, launch
 from trainer_core.errors import ExitCode
-from trainer_core.run.lock import is_alive
+from trainer_core.run.lock import is_alive, lock_holder
 
 
 def start(command: list[str]) -> subprocess.Popen[str]:
@@ -27,15 +27,46 @@ def test_plain_lines_to_the_end(watched):
         assert words in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_signals_are_passed_on_and_the_end_is_waited_for(watched, state, wait, number):
     process = start(watched("--saving", "0.5"))
     wait(lambda: state().step > 3, "the trainer trains")
     process.send_signal(number)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 75
-    assert state().ending.text == f"stopped by {number.name}"
+    assert f"{number.name}: the trainer is asked to save and stop" in output
     assert "stopped at step" in output
+
+
+def test_a_scheduler_that_signals_every_process_asks_once(watched, run, state, wait):
+    """Slurm and systemd do: the trainer has SIGTERM directly, and what is passed on must not be the second."""
+    process = start(watched("--saving", "1.5"))
+    wait(lambda: state().step > 3, "the trainer trains")
+    os.kill(lock_holder(run).pid, signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 75
+    assert state().ending.text == "stopped by SIGTERM"  # it has saved
+
+
+def test_a_hangup_ends_only_the_viewer(watched, run, state, wait):
+    process = start(watched("--steps", "100"))
+    wait(lambda: state().step > 3, "the trainer trains")
+    process.send_signal(signal.SIGHUP)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "the training goes on; come back with: dbtui attach" in output
+    wait(lambda: state().ending, "the training has ended")
+    assert state().ending.exit_code == 0
+
+
+def test_every_stream_closed_from_the_start(run, trainer):
+    trainer("--steps", "60")
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    done = subprocess.run(
+        [*closed, sys.executable, "-m", "dbtui", "attach", str(run.path)], timeout=60, check=False
+    )
+    assert done.returncode == 0
 
 
 def test_a_second_signal_reaches_the_trainer_too(watched, run, state, wait):

@@ -3,10 +3,23 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
+
+
+@contextmanager
+def worker_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of `count` threads; an error ends it without waiting for what nobody needs any more."""
+    pool = ThreadPoolExecutor(count, thread_name_prefix="workers")
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def map_ahead(

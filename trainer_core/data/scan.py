@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainer_core.config.schema import Concept, Dataset
 from trainer_core.config.tables.method import CaptionMethod
+from trainer_core.data.ahead import worker_threads
 from trainer_core.data.balance import class_key, unmatched_class_folders
 from trainer_core.data.caption_texts import CaptionTexts
 from trainer_core.data.checks import check_copies, remark_on_cropping, remarks_on
@@ -55,7 +56,7 @@ def scan_dataset(
         settle_class_folders(sources, dataset, concepts, drawing)
     listings = _look_into_all(sources, drawing)
     paths = list(dict.fromkeys(path for _, listing in listings for path in listing.pictures))
-    with quiet_pillow(), ThreadPoolExecutor(workers) as pool:
+    with quiet_pillow(), worker_threads(workers) as pool:
         examined = _examine(paths, pool, deep, progress)
         copies = _find_copies(examined, pool) if deep else []
         sources.notes += remarks_on(copies, dataset)
@@ -115,7 +116,7 @@ def _examine(
             if progress is not None:
                 progress(len(examined), len(paths))
     except BaseException:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)  # those under way are in the store before it is saved
         raise
     finally:
         if store is not None:

@@ -93,17 +93,14 @@ class StopSignals:
             self._interrupts = False
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._ask(number)
+        """Note it; no lock is taken, since the main thread may be holding it."""
+        self.stop_requested = self.stop_requested or signal.Signals(number).name
         if self._interrupts and not self._interrupted:
             self._interrupt()
 
     def _interrupt(self) -> NoReturn:
         self._interrupted = True
         raise StopRequestedError
-
-    def _ask(self, number: int) -> None:
-        self.stop_requested = self.stop_requested or signal.Signals(number).name
-        self._asked.set()
 
     def _count(self) -> None:
         with suppress(_ClosedError):
@@ -113,7 +110,8 @@ class StopSignals:
         """Count the signals, whatever the main thread is doing."""
         while (first := self._next(None)) is None or first not in ASKING:
             pass
-        self._ask(first)
+        self.stop_requested = self.stop_requested or signal.Signals(first).name
+        self._asked.set()
         while (number := self._next(PATIENCE)) is not None:
             if number in INSISTING:
                 os._exit(self._leaving_with)
