@@ -132,7 +132,9 @@ def test_one_for_another_prediction_type_is_refused_by_what_it_says_of_itself(
     if fits:
         assert loaded_adapters(model, path, text_encoder=None).adapters
     else:
-        assert f"ss_base_model_version is {said}, and this model is sd_v2" in problem_of(path, info, text_encoder=False)
+        assert f"ss_base_model_version is {said}, and this model is sd_v2" in problem_of(
+            path, info, text_encoder=False
+        )
         with pytest.raises(UserError, match="made for another kind of model"):
             loaded_adapters(model, path, text_encoder=None)
 
