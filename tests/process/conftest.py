@@ -129,22 +129,29 @@ def watched(run: RunDirectory) -> Callable[..., list[str]]:
 
 
 @pytest.fixture
-def trainer(run: RunDirectory) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start the fake trainer on the run, nobody watching, and wait until it trains."""
+def another(run: RunDirectory) -> Iterator[Callable[..., tuple[RunDirectory, subprocess.Popen[bytes]]]]:
+    """Make further runs beside `run` and train them with the fake trainer, nobody watching."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*options: str) -> subprocess.Popen[bytes]:
-        with run.console_log.open("ab") as console:
-            command = [*FAKE_TRAINER, *options, str(run.path)]
+    def start(name: str, *options: str) -> tuple[RunDirectory, subprocess.Popen[bytes]]:
+        made = run if name == run.name else create_run(run.path.parent, name, "")
+        with made.console_log.open("ab") as console:
+            command = [*FAKE_TRAINER, *options, str(made.path)]
             started.append(subprocess.Popen(command, stdout=console, stderr=console, start_new_session=True))
-        wait_until(lambda: state_of(run).step > 0, "the trainer trains")
-        return started[-1]
+        wait_until(lambda: state_of(made).step > 0, "the trainer trains")
+        return made, started[-1]
 
     yield start
     for process in started:
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+@pytest.fixture
+def trainer(run: RunDirectory, another) -> Callable[..., subprocess.Popen[bytes]]:
+    """Start the fake trainer on the run, nobody watching, and wait until it trains."""
+    return lambda *options: another(run.name, *options)[1]
 
 
 @pytest.fixture

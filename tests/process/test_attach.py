@@ -1,6 +1,5 @@
-"""`dbtui attach`, `runs`, `stop`, `save`, `sample` and `log` on live and past runs."""
+"""`dbtui attach`: any number of viewers of live and past runs."""
 
-import json
 import signal
 import sys
 
@@ -8,7 +7,6 @@ import pytest
 
 from dbtui.dashboard.state import fold
 from dbtui.runs.follow import Follower
-from trainer_core.run.directory import create_run
 from trainer_core.run.events import EventReader
 from trainer_core.run.lock import is_alive
 
@@ -68,49 +66,11 @@ def test_a_viewer_that_comes_late_folds_to_the_same_state(run, trainer, wait):
     assert late.state.step == 200
 
 
-def test_commands_are_answered(dbtui, trainer, run, state):
-    process = trainer()
-    for kind in ("save", "sample", "stop"):
-        done = dbtui(kind, run.path, "--json")
-        answer = json.loads(done.stdout)
-        assert done.returncode == 0
-        assert (answer["run"], answer["command"], answer["ok"]) == ("sls-frog-1", kind, True)
-        assert answer["text"].startswith(f"{kind} at step ")
-    assert process.wait(10) == 75
-    assert state().previews
-    assert {each.kind for each in state().written} == {"saved"}
-
-
-def test_commands_to_a_run_that_is_over_are_refused(dbtui, run):
-    done = dbtui("stop", run.path)
-    assert done.returncode == 2
-    assert "has not been started: there is no trainer to stop it" in done.stderr
-    assert not run.control.exists()
-
-
-def test_the_list_of_runs(dbtui, trainer, run):
-    create_run(run.path.parent, "idle-1", "")
-    process = trainer("--steps", "100000")
-    listed = json.loads(dbtui("runs", "--runs-dir", run.path.parent, "--json").stdout)
-    status = {each["name"]: each["state"] for each in listed}
-    assert status == {"idle-1": "not started", "sls-frog-1": "running"}
-    process.kill()
-    process.wait()
-    listed = json.loads(dbtui("runs", "--runs-dir", run.path.parent, "--json").stdout)
-    assert {each["state"] for each in listed} == {"not started", "crashed"}
-    table = dbtui("runs", "--runs-dir", run.path.parent).stdout
-    assert "✗ sls-frog-1" in table
-    assert "crashed" in table
-
-
-def test_a_past_run_is_shown_and_its_log_printed(dbtui, trainer, run):
+def test_a_past_run_is_shown(dbtui, trainer, run):
     trainer("--steps", "20").wait(20)
-    run.console_log.write_text("one\n\x1b[31mtwo")
     shown = dbtui("attach", run.path)
     assert shown.returncode == 0
     assert "is done: 20 steps" in shown.stdout
-    assert dbtui("log", run.path).stdout == "one\n\\x1b[31mtwo\n"
-    assert dbtui("log", "-f", run.path).stdout == "one\n\\x1b[31mtwo\n"
 
 
 def test_a_run_that_was_killed_is_shown_with_its_last_words(dbtui, trainer, run):
