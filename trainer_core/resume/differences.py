@@ -94,10 +94,10 @@ def _settings(was: Facts, now: Facts) -> Iterator[Difference]:
 
 def _schedule(was: Facts, now: Facts, config: Config, step: int) -> Iterator[Difference]:
     """Tell of a learning rate that goes on elsewhere, since its schedule spans another number of steps."""
-    totals = was.get("total_steps"), now["total_steps"]
-    if totals[0] and totals[0] != totals[1]:
+    total_was, total = was.get("total_steps"), now["total_steps"]
+    if total_was and total_was != total:
         peak, shape = config.optimizer.learning_rate, config.scheduler
-        before, after = (learning_rate_at(step, total, peak, shape) for total in totals)
+        before, after = (learning_rate_at(step, steps, peak, shape) for steps in (total_was, total))
         if before != after:
             yield Difference(f"learning rate after step {step}", before, after, is_safe=True)
 

@@ -6,7 +6,6 @@ There is no random state in it: what is random depends on seed and step alone.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +129,8 @@ def not_written(target: Path, error: Exception) -> UserError:
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     """Read the checkpoint at `path`, which was verified, its optimizer onto `device`.
 
+    On the CPU its tensors are the file itself, mapped into memory: copy what is to be kept.
+
     Raises UserError(RESUME) if its format is newer, or a part of it is missing.
     """
     try:
@@ -144,7 +145,7 @@ def _load(path: Path, device: torch.device) -> Checkpoint:
     state = read_state(path)
     optimizer: list[ParameterState] = [dict(numbers) for numbers in state["optimizer"]]
     others: dict[str, dict[str, Tensor]] = {"scaler": {}, "average": {}}
-    for name, tensor in _own_tensors(path / OPTIMIZER, device):
+    for name, tensor in load_file(path / OPTIMIZER, device=str(device)).items():
         kind, _, key = name.partition(".")
         if kind in others:
             others[kind][key] = tensor
@@ -152,19 +153,13 @@ def _load(path: Path, device: torch.device) -> Checkpoint:
             optimizer[int(kind)][key] = tensor
     return Checkpoint(
         step=int(state["step"]),
-        weights=load_file(path / WEIGHTS),  # copied into the model's own, so not twice on a GPU
+        weights=load_file(path / WEIGHTS),
         optimizer=optimizer,
         scaler=others["scaler"],
         facts=state["facts"],
         average=others["average"],
         totals=Totals(**state["totals"]),
     )
-
-
-def _own_tensors(file: Path, device: torch.device) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of a file; on the CPU as copies, for the others are the file, which will be pruned."""
-    for name, tensor in load_file(file, device=str(device)).items():
-        yield name, tensor.clone() if device.type == "cpu" else tensor
 
 
 def _write(folder: Path, checkpoint: Checkpoint) -> int:

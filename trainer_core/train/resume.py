@@ -38,7 +38,7 @@ def restore(job: Job, path: Path, *, allow_changed: bool = False, run: str = "RU
         UserError: something that decides what is learned is not what it was, and `allow_changed` is not given; or
             the state does not fit (code RESUME).
     """
-    checkpoint = load_checkpoint(path, job.device)
+    checkpoint = load_checkpoint(path, torch.device("cpu"))  # so that nothing lies on a GPU twice
     differences = compare(checkpoint.facts, job.facts, job.config, checkpoint.step)
     if not allow_changed:
         refuse_unsafe(differences, safe_text(path), run)
