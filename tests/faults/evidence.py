@@ -51,6 +51,7 @@ def wait_for(run: RunDirectory, kind: str, **fields: Any) -> dict[str, Any]:
     """Wait for an event with these fields; return it."""
 
     def found() -> dict[str, Any] | None:
+        assert "\nerror: " not in console(run), console(run)
         return next((each for each in events(run, kind) if fields.items() <= each.items()), None)
 
     event: dict[str, Any] = wait_until(found, f"the event {kind} {fields}; console: {console(run)[-2000:]}")
@@ -59,7 +60,12 @@ def wait_for(run: RunDirectory, kind: str, **fields: Any) -> dict[str, Any]:
 
 def wait_for_step(run: RunDirectory, step: int) -> None:
     """Wait until the run has done this step."""
-    wait_until(lambda: any(each["step"] >= step for each in events(run, "step")), f"step {step}: {console(run)}")
+
+    def found() -> bool:
+        assert "\nerror: " not in console(run), console(run)
+        return any(each["step"] >= step for each in events(run, "step"))
+
+    wait_until(found, f"step {step} is done; console: {console(run)[-2000:]}")
 
 
 def console(run: RunDirectory) -> str:
