@@ -54,7 +54,7 @@ def run(
         )
         plan = make_plan(config, runs_dir)
         plan.raise_for_problems()
-        _tell_plan(plan)
+        _tell_plan(plan, notes=detach or dry_run)
         if dry_run:
             sys.stdout.write(dump_config(config))
             return 0
@@ -95,7 +95,8 @@ def _leave(process: "TrainerProcess") -> int:
     return 0
 
 
-def _tell_plan(plan: "Plan") -> None:
+def _tell_plan(plan: "Plan", *, notes: bool) -> None:
+    """Say how the steps come about; remarks only where nobody watches the trainer, which says them too."""
     narrate(safe_text(plan.formula))
-    for note in plan.notes:
+    for note in plan.notes if notes else ():
         narrate(f"note: {safe_text(note)}")

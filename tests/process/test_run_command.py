@@ -58,6 +58,19 @@ def test_a_dry_run_prints_the_run_file_and_makes_nothing(dbtui, run_file: Path, 
     assert not (tmp_path / "runs").exists()
 
 
+def test_remarks_are_said_by_the_trainer_where_it_is_watched(run_file: Path, tmp_path: Path, capsys, monkeypatch):
+    from dbtui.cli import run as command
+
+    monkeypatch.setattr(command, "start", lambda created, *, detach: 0)
+    said = {}
+    for detach in (False, True):
+        options = {"runs_dir": tmp_path / "runs", "overrides": ["train.max_steps=1"], "detach": detach}
+        assert command.run(str(run_file), **options) == 0
+        said[detach] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert said[False] == []
+    assert said[True]
+
+
 def test_a_runs_folder_that_is_no_folder(dbtui, run_file: Path, tmp_path: Path):
     (tmp_path / "runs").write_text("")
     done = dbtui("run", run_file, "--runs-dir", tmp_path / "runs")
