@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.control import ControlReader, acknowledge
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
+from trainer_core.run.fence import fenced
 from trainer_core.run.lock import acquire
 from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopSignals
@@ -24,16 +26,20 @@ def main() -> int:
     parser.add_argument("--delay", type=float, default=0.02)
     parser.add_argument("--saving", type=float, default=0.1, help="seconds that a save takes")
     parser.add_argument("--crash", help="die with these last words before the first event")
+    parser.add_argument("--host", help="believe to be on this machine")
+    parser.add_argument("--take-over", action="store_true")
     parser.add_argument("--kill-at", type=int, help="end by SIGKILL at this step")
     parser.add_argument("--orphans", type=int, default=0, help="leave behind processes that end soon")
     options = parser.parse_args()
     if options.crash:
         sys.stderr.write(options.crash + "\n")
         return int(ExitCode.MODEL)
+    if options.host:
+        socket.gethostname = lambda: options.host
     run = RunDirectory(Path(options.run))
     signals = StopSignals()
     try:
-        lock = acquire(run)
+        lock = acquire(run, take_over=options.take_over)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return int(error.code)
@@ -41,7 +47,8 @@ def main() -> int:
         subprocess.run(["sh", "-c", "sleep 0.3 &"], check=True)
     control, events = ControlReader(run), EventWriter(run)
     write_process_record(run, {"name": "Fake RTX 3060", "vram_total_gb": 12.0})
-    code = train(run, options, signals, control, events)
+    with fenced(lock, every=0.2):
+        code = train(run, options, signals, control, events)
     events.close()
     lock.release()
     return code

@@ -2,6 +2,7 @@ import errno
 import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -101,6 +102,55 @@ def test_a_held_lock_of_another_machine_counts_as_alive(run: RunDirectory):
         with pytest.raises(UserError, match="on elsewhere") as caught:
             acquire(run)
     assert f"dbtui resume {run.path} --take-over" in str(caught.value)
+
+
+@pytest.mark.parametrize(("is_shared", "is_free"), [(False, True), (True, False)])
+def test_a_free_lock_that_names_another_machine(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, is_shared: bool, is_free: bool
+):
+    """A local disk was moved here with its machine gone; on a shared one flock may not reach the other machine."""
+    monkeypatch.setattr("trainer_core.run.flock.lock_tells_all", lambda _: not is_shared)
+    forge(run, host="pod-1", boot_id="another boot", pid=1)
+    assert is_alive(run) is not is_free
+    if is_free:
+        acquire(run).release()
+        return
+    with pytest.raises(UserError, match="--take-over"):
+        acquire(run)
+    taken = acquire(run, take_over=True)
+    assert lock_holder(run) == ProcessIdentity.mine()
+    assert taken.is_mine()
+    forge(run, host="pod-2")
+    assert not taken.is_mine()
+    taken.release()
+
+
+def test_a_released_lock_leaves_no_doubt_to_other_machines(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
+    acquire(run).release()
+    monkeypatch.setattr(socket, "gethostname", lambda: "pod-2")
+    monkeypatch.setattr("trainer_core.run.flock.lock_tells_all", lambda _: False)
+    assert not is_alive(run)
+    acquire(run).release()
+
+
+def test_two_containers_of_one_machine_and_name(run: RunDirectory):
+    """They share boot and host name but not the process ids: a pid that is not there proves nothing."""
+    forge(run, pid_ns="pid:[1]", pid=4_000_000)
+    with run.lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert is_alive(run)
+        with pytest.raises(UserError, match="cannot be asked from here"):
+            acquire(run)
+    assert not is_alive(run)  # the same kernel: its flock tells everything
+    acquire(run).release()
+
+
+def test_what_is_left_of_a_trainer_is_taken_over_when_asked(run: RunDirectory):
+    with holder(run, LEAVE_A_CHILD) as process:
+        process.wait()
+        lock = acquire(run, take_over=True)
+        assert is_alive(run)
+        lock.release()
 
 
 def test_someone_who_only_looks_does_not_keep_a_trainer_out(run: RunDirectory):
