@@ -1,9 +1,12 @@
-"""The trainer's stdout and stderr, of which no failure ends a training: its console.log may lie on a full disk."""
+"""The trainer's stdout and stderr: no failure of theirs ends a training (console.log may lie on a full disk), and
+no secret gets into them."""
 
 import io
 import os
 import sys
 from typing import Any
+
+from trainer_core.run.redact import redact
 
 
 class _SturdyFile(io.FileIO):
@@ -32,12 +35,21 @@ def open_what_is_closed() -> None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
+class _DiscreetText(io.TextIOWrapper):
+    """Text without secrets: a traceback, or what a library says, may quote one."""
+
+    def write(self, text: str) -> int:
+        """Write `text`, what is secret in it hidden."""
+        super().write(redact(text))
+        return len(text)
+
+
 def make_sturdy() -> None:
-    """Replace stdout and stderr by streams that never raise; those that somebody replaced are left alone."""
+    """Replace stdout and stderr by streams that never raise and hide secrets; other replacements are left alone."""
     open_what_is_closed()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and stream is getattr(sys, f"__{name}__"):
             file = _SturdyFile(stream.fileno(), "w", closefd=False)
-            sturdy = io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
+            sturdy = _DiscreetText(file, stream.encoding, "backslashreplace", write_through=True)
             setattr(sys, name, sturdy)
