@@ -123,7 +123,7 @@ def test_a_trainer_without_a_turn_for_a_while(run, start, dbtui, whole):
     wait_for_step(run, 2)
     trainer.send(signal.SIGSTOP)
     assert is_alive(run)
-    assert "running" in dbtui("runs", "--runs-dir", run.path.parent, "--json").stdout
+    assert "stalled" in dbtui("runs", "--runs-dir", run.path.parent, "--json").stdout
     trainer.send(signal.SIGCONT)
     assert trainer.wait() == 0
     assert same_weights(run, whole)
