@@ -17,8 +17,9 @@ SCALARS = ("loss", "lr", "lr_text_encoder", "grad_norm", "images_per_s", "vram_g
 MOST_WAITING = 10_000
 DONE_SECONDS = 120.0
 """How long a run that is done waits for its logs: the last pictures may still be on their way to a server."""
-STOPPED_SECONDS = 15.0
+STOPPED_SECONDS = 3.0
 """How long one that is stopped waits: whoever sent the signal may not wait longer."""
+_LOOK_EVERY = 0.05
 _THREAD = "log: "
 
 
@@ -59,10 +60,14 @@ class LogFollower:
         with suppress(queue.Full):
             self._waiting.put(None, timeout=1)
 
-    def wait(self, timeout: float) -> None:
-        """Wait until the log has ended; warn if it has not after `timeout` seconds."""
-        self._thread.join(max(0.0, timeout))
-        if self._thread.is_alive():
+    @property
+    def is_writing(self) -> bool:
+        """Whether the log has not ended yet."""
+        return self._thread.is_alive()
+
+    def tell_if_behind(self) -> None:
+        """Warn if the log has not ended yet, now that nobody waits for it any more."""
+        if self.is_writing:
             self._warn("did not end in time, and may lack its last lines")
 
     def _see(self, event: dict[str, Any]) -> None:
@@ -102,13 +107,17 @@ class LogFollower:
         self._events.emit("warning", code="log", text=f"the log for {self.name} {text}", step=None)
 
 
-def end_logs(followers: list[LogFollower], timeout: float) -> None:
-    """End all logs and wait for them, `timeout` seconds in all."""
-    deadline = time.monotonic() + timeout
+def end_logs(followers: list[LogFollower], is_stopped: Callable[[], bool]) -> None:
+    """End all logs and wait for them: `DONE_SECONDS` in all, and `STOPPED_SECONDS` from a stop on."""
     for follower in followers:
         follower.end()
+    deadline, is_hurried = time.monotonic() + DONE_SECONDS, False
+    while any(follower.is_writing for follower in followers) and time.monotonic() < deadline:
+        if not is_hurried and is_stopped():
+            deadline, is_hurried = min(deadline, time.monotonic() + STOPPED_SECONDS), True
+        time.sleep(_LOOK_EVERY)
     for follower in followers:
-        follower.wait(deadline - time.monotonic())
+        follower.tell_if_behind()
 
 
 def a_log_hangs() -> bool:

@@ -14,7 +14,7 @@ import torch
 from trainer_core.config.schema import Config
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.hooks.upload import upload_result
-from trainer_core.logs.follower import DONE_SECONDS, STOPPED_SECONDS, end_logs
+from trainer_core.logs.follower import end_logs
 from trainer_core.logs.start import follow_run
 from trainer_core.models.hub_upload import refuse_bad_token
 from trainer_core.models.load import load_model
@@ -90,7 +90,7 @@ def _train(
     try:
         return _to_the_end(config, session)
     finally:
-        end_logs(logs, STOPPED_SECONDS if halt.reason else DONE_SECONDS)
+        end_logs(logs, halt.is_asked)
 
 
 def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt, wishes: Wishes, held: ExitStack) -> Session:

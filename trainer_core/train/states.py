@@ -7,6 +7,7 @@ from pathlib import Path
 from trainer_core.errors import UserError
 from trainer_core.run.checkpoints import step_of
 from trainer_core.run.events import EventWriter
+from trainer_core.run.grace import likely_grace, too_short
 from trainer_core.train.job import Job
 from trainer_core.train.patience import Patience, way_back
 from trainer_core.train.resume import checkpoint_of
@@ -28,6 +29,7 @@ class States:
     current: int | None = None
     patience: Patience = field(default_factory=Patience)
     since: float = field(default_factory=time.monotonic)
+    _told_grace: bool = False
 
     def resumed_from(self, path: Path, *, is_same: bool) -> None:
         """Take note of the checkpoint that the training goes on from, and whether it still says all that is so."""
@@ -101,6 +103,14 @@ class States:
             bytes=saved.bytes,
             stall=round(saved.stall, 3),
         )
+        self._compare_with_grace(saved.seconds)
+
+    def _compare_with_grace(self, seconds: float) -> None:
+        """Warn once if a stop would probably be killed before its save is done."""
+        text = too_short(likely_grace(), seconds, self.job.config.save.state_every_minutes)
+        if text and not self._told_grace:
+            self._told_grace = True
+            self.events.emit("warning", code="grace", text=text, step=self.job.step)
 
     def _warn(self, text: str) -> None:
         self.events.emit("warning", code="state_not_saved", text=text, step=self.job.step)
