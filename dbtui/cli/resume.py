@@ -11,6 +11,8 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
+    from trainer_core.config.schema import Config
+    from trainer_core.resume.wishes import Wishes
     from trainer_core.run.directory import RunDirectory
 
 _PATIENCE = 30.0
@@ -19,40 +21,80 @@ _PATIENCE = 30.0
 def resume(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the stopped or paused run.")],
     runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR,
+    overrides: options.Overrides = None,
+    allow_changed: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changed", help="Also where pictures, or settings that decide what is learned, are others now."
+        ),
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start the training and leave at once.")] = False,
     take_over: Annotated[
         bool,
         typer.Option("--take-over", help="Also from a machine that is gone for good and still holds the run."),
     ] = False,
 ) -> int:
-    """Go on with a stopped run from its newest checkpoint, exactly where it was, or with a paused one."""
+    """Go on with a stopped run from its newest checkpoint, exactly where it was, or with a paused one.
+
+    What has changed since is shown first. Steps, saving, previews and logs may change; the rest is refused without
+    --allow-changed.
+    """
     from dbtui.cli.run import start
+    from dbtui.runs.changes import with_absolute_paths
     from dbtui.runs.find import choose_run
     from dbtui.runs.summary import summarize
-    from trainer_core.config.reader import read_config
-    from trainer_core.plan import make_plan
+    from trainer_core.resume.finished import refuse_finished
+    from trainer_core.resume.wishes import Wishes
 
     chosen = choose_run(runs_dir, run)
-    status = summarize(chosen).status
-    if status == "paused" and not take_over:
-        return _unpause(chosen, detach)
-    if status == "done":
-        text = f"{chosen.name} is done: see {safe_text(chosen.output)}. Start a new run to train more."
-        raise UserError(text, ExitCode.RESUME)
+    wishes = Wishes(tuple(overrides or ()), allow_changed)
+    if summarize(chosen).status == "paused" and not take_over:
+        return _unpause(chosen, wishes, detach)
     _refuse_held(chosen, take_over)
-    # Said here as well as by the trainer: on a full disk, that could not write why it ended.
+    refuse_finished(chosen, wishes)
     with stoppable():
-        plan = make_plan(read_config(chosen.run_toml), chosen.path.parent, run_dir=chosen.path)
-        plan.raise_for_problems()
-    return start(chosen, detach=detach, take_over=take_over)
+        config = _look(chosen, wishes)
+    wishes = Wishes(with_absolute_paths(wishes.overrides, config), allow_changed)
+    return start(chosen, detach=detach, take_over=take_over, wishes=wishes)
 
 
-def _unpause(run: "RunDirectory", detach: bool) -> int:
+def _look(run: "RunDirectory", wishes: "Wishes") -> "Config":
+    """Check everything, and tell what is not what it was; return the configuration.
+
+    The trainer does so too; but on a full disk it could not write why it ended, and a person wants to know now.
+    """
+    from dbtui.runs.changes import changes_of
+    from trainer_core.plan import make_plan
+    from trainer_core.resume.differences import refuse_unsafe
+
+    config = wishes.configuration(run)
+    is_deep = config.dataset.on_bad_image == "skip"  # what is skipped decides which pictures there are
+    plan = make_plan(config, run.path.parent, run_dir=run.path, deep=is_deep)
+    plan.raise_for_problems()
+    since = changes_of(run, config, plan)
+    if since is None:
+        narrate("there is no state to go on from: it begins anew")
+        return config
+    what = "with these changes" if since.differences else "exactly where it was"
+    narrate(f"goes on after step {since.step}, {what}")
+    for difference in since.differences:
+        narrate(f"  {difference.line()}")
+    if not wishes.allow_changed:
+        refuse_unsafe(since.differences, safe_text(since.checkpoint), run.name)
+    return config
+
+
+def _unpause(run: "RunDirectory", wishes: "Wishes", detach: bool) -> int:
     """Let a paused trainer go on, and watch it."""
     from dbtui.dashboard.interrupts import Interrupts
     from dbtui.dashboard.viewer import watch_attached
     from dbtui.runs.ask import ask
 
+    if wishes.overrides or wishes.allow_changed:
+        text = (
+            f"{run.name} is paused and goes on as it is: `dbtui stop {run.name}` first, then change its settings"
+        )
+        raise UserError(text, ExitCode.RESUME)
     answer = ask(run, "unpause", _PATIENCE)
     narrate(f"{run.name}: {answer.text}")
     if answer.outcome != "yes":

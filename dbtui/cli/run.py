@@ -13,6 +13,7 @@ from trainer_core.text import safe_text
 if TYPE_CHECKING:
     from dbtui.runs.launch import TrainerProcess
     from trainer_core.plan import Plan
+    from trainer_core.resume.wishes import Wishes
     from trainer_core.run.directory import RunDirectory
 
 
@@ -62,15 +63,16 @@ def run(
     return start(created, detach=detach)
 
 
-def start(run: "RunDirectory", *, detach: bool, take_over: bool = False) -> int:
+def start(run: "RunDirectory", *, detach: bool, take_over: bool = False, wishes: "Wishes | None" = None) -> int:
     """Start the trainer of a run, and watch it or leave; return the exit code."""
     from dbtui.dashboard.interrupts import Interrupts
     from dbtui.dashboard.viewer import watch_started
     from dbtui.runs.launch import launch
     from dbtui.runs.main_process import is_main_process
+    from trainer_core.resume.wishes import NO_WISHES
 
     with Interrupts() as interrupts:
-        process = launch(run, take_over=take_over)
+        process = launch(run, take_over=take_over, wishes=wishes or NO_WISHES)
         if detach and is_main_process():
             narrate("--detach: this is the container's main process, so it stays until the training ends")
         elif detach:

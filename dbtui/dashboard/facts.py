@@ -31,7 +31,7 @@ class RunFacts:
 
 def read_facts(run: RunDirectory) -> RunFacts:
     """Read the facts of a run. Files that are missing or damaged leave gaps, never an error."""
-    config, record = _read_toml(run.run_toml), _read_json(run.process_json)
+    config, record = _read_toml(run.configuration), _read_json(run.process_json)
     preset, gpu = _table(config, "preset"), _table(record, "gpu")
     total, steps = gpu.get("vram_total_gb"), _table(config, "train").get("max_steps")
     return RunFacts(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dbtui.runs.main_process import is_main_process, reap_orphans
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.resume.wishes import NO_WISHES, Wishes
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.lock import is_alive
 from trainer_core.text import safe_text
@@ -63,13 +64,16 @@ class TrainerProcess:
         self.process.send_signal(number)
 
 
-def launch(run: RunDirectory, command: Sequence[str] | None = None, *, take_over: bool = False) -> TrainerProcess:
+def launch(
+    run: RunDirectory, command: Sequence[str] | None = None, *, take_over: bool = False, wishes: Wishes = NO_WISHES
+) -> TrainerProcess:
     """Start the trainer of `run` in a session of its own, its output in console.log.
 
     `command` replaces `python -m trainer_core`; the run's folder is added as its last word. `take_over` lets it
-    take the run from a machine that cannot be asked.
+    take the run from a machine that cannot be asked; the paths in `wishes` must be absolute.
     """
-    words = [*(command or (sys.executable, "-m", "trainer_core")), *["--take-over"] * take_over, str(run.path)]
+    options = [*["--take-over"] * take_over, *wishes.arguments]
+    words = [*(command or (sys.executable, "-m", "trainer_core")), *options, str(run.path)]
     try:
         log = os.open(run.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:

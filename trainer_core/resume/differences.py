@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trainer_core.config.schema import Config
+from pydantic import ValidationError
+
+from trainer_core.config.schema import Config, Scheduler
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.resume.facts import Facts
 from trainer_core.resume.pictures import changed_pictures
@@ -13,6 +15,7 @@ from trainer_core.resume.settings import changed_settings, field_of, settings_of
 from trainer_core.text import safe_text
 from trainer_core.train.learning_rate import learning_rate_at
 
+_PEAK, _SCHEDULE = "optimizer.learning_rate", "scheduler."
 _MODEL_PATHS = ("model.base", "model.vae", "model.tokenizer")
 
 
@@ -93,13 +96,24 @@ def _settings(was: Facts, now: Facts) -> Iterator[Difference]:
 
 
 def _schedule(was: Facts, now: Facts, config: Config, step: int) -> Iterator[Difference]:
-    """Tell of a learning rate that goes on elsewhere, since its schedule spans another number of steps."""
-    total_was, total = was.get("total_steps"), now["total_steps"]
-    if total_was and total_was != total:
-        peak, shape = config.optimizer.learning_rate, config.scheduler
-        before, after = (learning_rate_at(step, steps, peak, shape) for steps in (total_was, total))
-        if before != after:
-            yield Difference(f"learning rate after step {step}", before, after, is_safe=True)
+    """Tell of a learning rate that goes on elsewhere, as where its schedule spans another number of steps."""
+    after = learning_rate_at(step, now["total_steps"], config.optimizer.learning_rate, config.scheduler)
+    before = _rate_then(was, step)
+    if before is not None and before != after:
+        yield Difference(f"learning rate after step {step}", before, after, is_safe=True)
+
+
+def _rate_then(was: Facts, step: int) -> float | None:
+    """Return what the learning rate would have been; None where format 1 does not tell."""
+    settings, total = was["settings"], was.get("total_steps")
+    if not total or type(settings.get(_PEAK)) is not float:
+        return None
+    known = {key: value for key, value in settings.items() if key.startswith(_SCHEDULE)}
+    try:
+        shape = Scheduler.model_validate({key.removeprefix(_SCHEDULE): value for key, value in known.items()})
+    except ValidationError:  # of a version that knew others
+        return None
+    return learning_rate_at(step, total, settings[_PEAK], shape)
 
 
 def _pictures(was: Facts, now: Facts) -> Iterator[Difference]:

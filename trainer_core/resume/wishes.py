@@ -20,6 +20,12 @@ class Wishes:
     overrides: tuple[str, ...] = ()
     allow_changed: bool = False
 
+    @property
+    def arguments(self) -> list[str]:
+        """The same as options of `python -m trainer_core RUN_DIR`."""
+        changes = [word for override in self.overrides for word in ("--set", override)]
+        return [*changes, *["--allow-changed"] * self.allow_changed]
+
     def configuration(self, run: RunDirectory) -> Config:
         """Return the run's configuration with the overrides. Raises UserError(CONFIG) with every problem in it."""
         return with_prompts_of_file(read_config(run.configuration, overrides=self.overrides))
