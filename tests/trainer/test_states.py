@@ -119,7 +119,6 @@ def test_it_is_due_after_its_minutes_and_never_where_it_is_off(outputs, monkeypa
 
 @pytest.mark.row(12)
 def test_three_failures_in_a_row_end_it_and_fewer_do_not(outputs, run_job, full):
-    states = outputs.states
     save_and_wait(outputs)
     for failures in (2, 0, 3):
         full.set()
