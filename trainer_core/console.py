@@ -1,5 +1,7 @@
-"""The trainer's stdout and stderr: no failure of theirs ends a training (console.log may lie on a full disk), and
-no secret gets into them."""
+"""The trainer's stdout and stderr: no failure of theirs ends a training, and no secret gets into them.
+
+console.log may lie on a full disk, and a traceback may quote anything.
+"""
 
 import io
 import os
@@ -36,7 +38,7 @@ def open_what_is_closed() -> None:
 
 
 class _DiscreetText(io.TextIOWrapper):
-    """Text without secrets: a traceback, or what a library says, may quote one."""
+    """Text without secrets."""
 
     def write(self, text: str) -> int:
         """Write `text`, what is secret in it hidden."""
@@ -45,7 +47,7 @@ class _DiscreetText(io.TextIOWrapper):
 
 
 def make_sturdy() -> None:
-    """Replace stdout and stderr by streams that never raise and hide secrets; other replacements are left alone."""
+    """Replace stdout and stderr by streams that never raise and hide secrets; what is another already stays."""
     open_what_is_closed()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
