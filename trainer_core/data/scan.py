@@ -80,14 +80,17 @@ def _look_into_all(sources: Sources, drawing: Drawing | None) -> list[tuple[Sour
     """List every folder; one that will be made for class pictures counts as an empty one."""
     draws = drawing is not None and drawing.prior.num_class_images is not None
     trained = {class_key(source.class_name) for source in sources.folders if source.kind == "train"}
-    listings = []
+    listings, made = [], set()
     for source in list(sources.folders):
         is_drawn = draws and source.kind == "class" and class_key(source.class_name) in trained
-        to_be_made = is_drawn and is_absent(source.path)
-        listing = Listing() if to_be_made else look_into(source.path, sources)
-        if listing is not None:
+        if is_drawn and is_absent(source.path):
+            made.add(source.path)
+            listings.append((source, Listing()))
+        elif (listing := look_into(source.path, sources)) is not None:
             listings.append((source, listing))
-    return listings
+    # Without the subject's pictures, which is a fault, none of its class are drawn.
+    there = {class_key(source.class_name) for source, _ in listings if source.kind == "train"}
+    return [each for each in listings if each[0].path not in made or class_key(each[0].class_name) in there]
 
 
 def _add_missing(

@@ -304,6 +304,12 @@ def test_a_class_that_is_not_trained_is_not_drawn(plan, train, tmp_path):
     assert "dogs: does not exist" in faults(made)
 
 
+def test_a_subject_that_is_not_there_is_the_only_fault(plan, tmp_path):
+    concept = {"identifier": "sls", "class": "frog", "instance_dir": str(tmp_path / "none")}
+    (text,) = faults(plan(dataset={"train_dir": None}, concept=[concept], prior=FOUR)).splitlines()
+    assert "none: does not exist" in text
+
+
 def test_names_of_drawn_pictures_are_no_captions(plan, train):
     dataset = {"train_dir": train, "use_filename_as_caption": True}
     before = plan(dataset=dataset, prior=FOUR)
