@@ -20,12 +20,14 @@ def step(number, loss=0.5, mono=None):
 def test_a_resume_does_later_steps_anew():
     events = [step(n) for n in range(1, 8)]
     events += [{"kind": "sample", "step": 6, "path": "p", "prompt": "x", "seed": 1}]
+    events += [{"kind": "phase", "name": "sample", "mono": 14.0}, {"kind": "phase", "name": "train", "mono": 99.0}]
+    events += [step(8, mono=100.5)]
     events += [{"kind": "resumed", "from_step": 4, "changed": {}}, step(5, loss=0.1, mono=1.0)]
     story = fold(events)
     assert list(story.series["loss"].steps) == [1, 2, 3, 4, 5]
     assert story.series["loss"].values[-1] == 0.1
     assert story.previews == []
-    assert story.seconds == 12.0  # six times two seconds; the clock of another boot counts for nothing
+    assert story.seconds == 13.5  # six times two seconds, and what came after the previews; no other boot's clock
     assert fold(events[5:], fold(events[:5])) == story
 
 

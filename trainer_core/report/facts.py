@@ -25,7 +25,8 @@ class Facts:
     """Facts of one run; what cannot be read is empty.
 
     Attributes:
-        config: the configuration; None if run.toml is of another version or damaged.
+        config: the configuration as it is now; None if its file is of another version or damaged.
+        run_file: that file: run.toml, or the run.N.toml of a resume that changed something.
         run_toml: its text without places of the machine.
         different: the settings that differ from their defaults.
         process: what process.json says: versions, platform, GPU.
@@ -34,6 +35,7 @@ class Facts:
     """
 
     config: Config | None
+    run_file: str
     run_toml: str
     different: tuple[Difference, ...]
     process: dict[str, Any]
@@ -44,9 +46,10 @@ class Facts:
 
 def read_facts(run: RunDirectory) -> Facts:
     """Read the facts of a run. Files that are missing or damaged leave gaps, never an error."""
-    text, seen = _read(run.run_toml), read_seen(run)
+    file, seen = run.configuration, read_seen(run)
+    text = _read(file)
     try:
-        config: Config | None = parse_config(text, run.run_toml.name, folder=run.path)
+        config: Config | None = parse_config(text, file.name, folder=run.path)
     except UserError:
         config = None
     places = Places.of(run, _bound_paths(config) if config else ())
@@ -57,7 +60,16 @@ def read_facts(run: RunDirectory) -> Facts:
         plain = _without_places(config)
         shown = "\n".join(map(places.inside, dump_config(plain).split("\n")))
         different = tuple(_differences(plain, places))
-    return Facts(config, shown, different, _read_json(run.process_json), seen, _prompts(config, seen), places)
+    return Facts(
+        config=config,
+        run_file=file.name,
+        run_toml=shown,
+        different=different,
+        process=_read_json(run.process_json),
+        seen=seen,
+        prompts=_prompts(config, seen),
+        places=places,
+    )
 
 
 def _bound_paths(config: Config) -> list[str]:

@@ -70,7 +70,7 @@ class Story:
 
     Attributes:
         began, t: time of the first and of the last event, seconds since the epoch; 0 where there is none.
-        seconds: how long it trained, over all its attempts.
+        seconds: how long it trained, over all its attempts, without saves, previews and pauses.
         saved: bytes of each model that was written, by its path.
         uploads: what was uploaded, in words.
         followed: what was done after the end, in words.
@@ -115,11 +115,12 @@ def _on_format(story: Story, event: Event) -> None:
 
 
 def _on_phase(story: Story, event: Event) -> None:
-    story.phase = _text(event, "name")
+    story.phase, story.last_mono = _text(event, "name"), None
     if story.phase == "train":
         story.total_steps = _count(event, "total") or story.total_steps
+        story.last_mono = _number(event, "mono")
     if story.phase == "load":  # the beginning of an attempt
-        story.ending, story.last_mono = None, None
+        story.ending = None
         story.uploads, story.followed = [], []
 
 

@@ -22,7 +22,7 @@ def settings(facts: Facts) -> Html:
     changed = (
         tag("div", tag("table", header, tag("tbody", *rows)), class_="scroll", tabindex="0") if rows else Html("")
     )
-    whole = tag("details", tag("summary", "The whole run.toml"), tag("pre", lines(facts.run_toml)))
+    whole = tag("details", tag("summary", f"The whole {facts.run_file}"), tag("pre", lines(facts.run_toml)))
     note = tag("p", "What differs from the defaults. Of paths, the last part is shown.", class_="faint")
     return tag("section", tag("h2", "Settings"), note, changed, whole)
 
