@@ -15,6 +15,7 @@ from trainer_core.data.dataset import ClassPictures, PictureFolder
 from trainer_core.data.listing import counted
 from trainer_core.disk import DiskNeed, gigabytes
 from trainer_core.errors import ExitCode
+from trainer_core.hooks.words import words_of_the_end
 from trainer_core.models.family import family_named
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.plan import Plan
@@ -73,6 +74,8 @@ def _rows(plan: Plan, config: Config) -> Iterator[tuple[str, RenderableType]]:
     if config.hub.push:
         kind = "private" if config.hub.private else "public"
         yield "upload", Text(f"to {config.hub.repo_id} on the Hub, {kind} if it is made anew")
+    if at_the_end := words_of_the_end(pushes_to_hub=config.hub.push):
+        yield "at the end", Text("\n".join(at_the_end))
     yield "disk", _disk(plan.disk)
 
 

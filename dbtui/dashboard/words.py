@@ -17,7 +17,7 @@ PHASES = {
     "train": "training",
     "sample": "drawing previews",
     "save": "saving",
-    "upload": "uploading to the Hub",
+    "upload": "uploading",
     "paused": "paused",
     "done": "done",
 }

@@ -9,6 +9,7 @@ from trainer_core.config.reader import check_preset, parse_config
 from trainer_core.config.schema import Config
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.hooks.user_config import read_user_config, user_config_path, user_config_problems
+from trainer_core.hooks.words import words_of_the_end
 from trainer_core.services import service_problems
 
 WHOLE = """
@@ -132,3 +133,20 @@ def test_a_list_of_concepts_cannot_name_a_command(tmp_path):
     path.write_text(json.dumps([entry]))
     listed = read_concepts_list(path, Config())
     assert "touch" not in json.dumps(listed.layer.tables)
+
+
+def test_a_plan_tells_what_will_follow(configuration):
+    assert words_of_the_end(pushes_to_hub=True) == []
+    configuration(WHOLE)
+    assert words_of_the_end(pushes_to_hub=False) == [
+        "upload: your command, and what arrives is verified",
+        "on_finish: a webhook and your command",
+        "on_failure: a webhook",
+        "on_stop: your command",
+        "after_upload: your command",
+    ]
+    configuration("[after_upload]\ncommand = ['sh']")
+    assert words_of_the_end(pushes_to_hub=True) == ["after_upload: your command"]
+    assert words_of_the_end(pushes_to_hub=False) == ["after_upload: will not run, since nothing is uploaded"]
+    configuration("[after_uplod]")
+    assert words_of_the_end(pushes_to_hub=False) == []
