@@ -18,6 +18,7 @@ from trainer_core.data.order import TrainingOrder
 from trainer_core.data.scan import raise_for_faults, scan_dataset
 from trainer_core.disk import DiskNeed, disk_need
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.lasting import fleeting
 from trainer_core.models.fingerprint import fingerprint
 from trainer_core.models.lora.inspect import check_lora_file
 from trainer_core.models.preflight import check_model
@@ -141,6 +142,7 @@ def make_plan(
         disk=disk,
         notes=(
             *_notes(config, model, saves),
+            *_lost_later(config, runs_dir),
             *remarks(config, model, items),
             *too_late(config, order.steps_per_epoch, total_steps),
             *scan.notes,
@@ -235,6 +237,13 @@ def _notes(config: Config, model: ModelInfo | None, saves: Saves) -> list[str]:
     if model and model.has_ema:
         notes.append(f"the averaged (EMA) weights in {safe_text(model.base)} are not used and not kept")
     return notes
+
+
+def _lost_later(config: Config, runs_dir: Path) -> list[str]:
+    places = [(runs_dir, "--runs-dir")]
+    if config.save.output_dir:
+        places.append((Path(config.save.output_dir), "save.output_dir"))
+    return [each.sentence for each in fleeting(places)]
 
 
 def _present(run_dir: Path | None) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from dbtui.doctor.finding import Finding, Level
 from trainer_core.data.decoded import cache_folder
 from trainer_core.disk import existing_folder, gigabytes, why_not_writable
+from trainer_core.lasting import fleeting
 from trainer_core.text import safe_text
 
 SECTION = "system"
@@ -26,20 +27,6 @@ def system_findings(runs_dir: Path, root: Path = Path("/")) -> Iterator[Finding]
         yield memory
     yield from _disks(runs_dir)
     yield from _lasting(runs_dir, root)
-
-
-def file_system(folder: Path, mountinfo: str) -> str:
-    """Return the type of the file system that `folder` (an absolute path) lies on; see proc(5) on mountinfo."""
-    best, kind = "", ""
-    for line in mountinfo.splitlines():
-        front, _, back = line.partition(" - ")
-        fields = front.split()
-        if len(fields) < 5 or not back:
-            continue
-        point = fields[4].replace("\\040", " ")
-        if folder.is_relative_to(point) and len(point) >= len(best):
-            best, kind = point, back.split()[0]
-    return kind
 
 
 def _processors(root: Path) -> Finding:
@@ -102,14 +89,9 @@ def _disks(runs_dir: Path) -> Iterator[Finding]:
 
 
 def _lasting(runs_dir: Path, root: Path) -> Iterator[Finding]:
-    kind = file_system(existing_folder(runs_dir), _read(root / "proc/self/mountinfo"))
-    action = "name a folder on a volume or disk that stays, with --runs-dir"
-    if kind in {"overlay", "aufs"}:
-        text = f"{safe_text(runs_dir)} lies in the container's own layer ({kind}) and is lost with the container"
-        yield Finding(SECTION, "runs", "note", text, action)
-    elif kind in {"tmpfs", "ramfs"}:
-        text = f"{safe_text(runs_dir)} lies in memory ({kind}) and is lost when the machine stops"
-        yield Finding(SECTION, "runs", "note", text, action)
+    mountinfo = _read(root / "proc/self/mountinfo")
+    for lost in fleeting([(runs_dir, "--runs-dir")], mountinfo=mountinfo, root=root):
+        yield Finding(SECTION, "runs", "note", lost.fact, lost.action)
 
 
 def _hub_cache() -> Path:

@@ -12,8 +12,9 @@ from dbtui.doctor import examine as examining
 from dbtui.doctor.ask import Answer, ask
 from dbtui.doctor.gpu import fits, gpu_findings
 from dbtui.doctor.software import bitsandbytes_findings, torch_findings, xformers_findings
-from dbtui.doctor.system import file_system, system_findings
+from dbtui.doctor.system import system_findings
 from dbtui.doctor.terminal import terminal_findings
+from trainer_core.run.mounts import file_system
 
 CPU_TORCH = {"version": "2.13.0+cpu", "cuda": None, "hip": None, "threads": 2, "gpu": None, "error": None}
 CUDA_TORCH = {**CPU_TORCH, "version": "2.13.0+cu128", "cuda": "12.8"}
@@ -308,6 +309,7 @@ def test_a_dumb_terminal_and_latin_text():
 SIZE = """
 import sys
 from dbtui.doctor.terminal import terminal_findings
+from trainer_core.run.mounts import file_system
 print([finding.level for finding in terminal_findings(sys.stdout) if finding.name == "size"])
 """
 
