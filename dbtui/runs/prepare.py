@@ -61,6 +61,12 @@ def make_run(config: "Config", plan: "Plan", runs_dir: Path, name: str | None) -
 
 def _stem(config: "Config", plan: "Plan") -> str:
     """Name a run after its first subject, its model file, or its preset."""
+    from trainer_core.data.filewords import fill_place
+
     folder = next(iter(plan.scan.train), None)
-    subject = (folder.identifier, folder.class_name) if folder else (None, None)
+    subject: tuple[str | None, ...] = ()
+    if folder and folder.identifier:
+        subject = (folder.identifier, folder.class_name)
+    elif folder:  # a prompt that someone wrote may hold the rare word, where a class is all that is known
+        subject = (fill_place(folder.prompt, ""), None if folder.prompt else folder.class_name)
     return stem_of(*(subject if any(subject) else (config.save.output_name or config.preset.name,)))
