@@ -309,7 +309,6 @@ def test_a_dumb_terminal_and_latin_text():
 SIZE = """
 import sys
 from dbtui.doctor.terminal import terminal_findings
-from trainer_core.run.mounts import file_system
 print([finding.level for finding in terminal_findings(sys.stdout) if finding.name == "size"])
 """
 
