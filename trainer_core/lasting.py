@@ -108,8 +108,8 @@ def _where_lost(mount: Mount | None, root: Path) -> str:
         return f"in memory ({mount.kind}), which is lost when the machine stops"
     if _POD_FOLDER in mount.source:
         return "in an emptyDir, which is lost with its pod"
-    in_container = mount.point == "/" and any((root / mark).exists() for mark in _CONTAINER_MARKS)
-    is_layer = in_container or mount.kind in _LAYERS
+    is_part = mount.point == "/" and mount.source != "/"  # a virtual machine made of an image has the mark too
+    is_layer = mount.kind in _LAYERS or (is_part and any((root / mark).exists() for mark in _CONTAINER_MARKS))
     return "in the container's own layer, which is lost with the container" if is_layer else ""
 
 

@@ -109,11 +109,14 @@ def test_memory_is_lost_when_the_machine_stops():
 
 
 def test_a_container_whose_root_is_an_ordinary_file_system(tmp_path: Path):
-    """As with Docker on btrfs or zfs: only the mark that Docker leaves tells."""
-    assert nothing(LAPTOP, "/srv/runs", tmp_path)
+    """As with Docker on btrfs: the mark that Docker leaves tells, and that the root is a part of a file system."""
+    inside = LAPTOP.replace("8:2 / /", "8:2 /var/lib/docker/btrfs/subvolumes/x /", 1)
+    assert inside != LAPTOP
+    assert nothing(inside, "/srv/runs", tmp_path)
     (tmp_path / ".dockerenv").touch()
-    assert "lost with the container" in only(LAPTOP, "/srv/runs", tmp_path)
-    assert nothing(LAPTOP, "/home/me/runs", tmp_path)
+    assert "lost with the container" in only(inside, "/srv/runs", tmp_path)
+    assert nothing(inside, "/home/me/runs", tmp_path)
+    assert nothing(LAPTOP, "/srv/runs", tmp_path), "a virtual machine made of an image"
 
 
 def test_runs_and_models_in_one_place_are_one_line(volume: Path):
