@@ -67,11 +67,13 @@ LORA = {
 }
 NOISE = {"noise_offset": 0.1, "multires_noise_iterations": 2, "ip_noise_gamma": 0.1, "min_snr_gamma": 5.0}
 CASES = {
-    "plain": {},
-    "accumulated": {"train": {**FOUR, "gradient_accumulation": 3}, "loss": NOISE},
     "lora": {**LORA, "memory": {"gradient_checkpointing": True}},
-    "pixels": {"dataset": {"cache_latents": "off", "color_aug": 0.3, "flip_aug": True}},
-    "lengths": {"text_encoder": {"no_token_padding": True}, "dataset": {"shuffle_caption": True}},
+    "everything random": {
+        "train": {**FOUR, "gradient_accumulation": 2},
+        "loss": NOISE,
+        "dataset": {"cache_latents": "off", "color_aug": 0.3, "flip_aug": True, "shuffle_caption": True},
+        "text_encoder": {"no_token_padding": True},
+    },
 }
 
 
@@ -298,3 +300,27 @@ def test_advice_names_only_what_is_not_chosen_and_what_is_possible(make_job):
         'memory.attention = "sliced"',
         "a dataset.resolution below 512 x 512",
     ]
+
+
+def test_a_model_that_main_memory_has_no_room_for_is_left_out_while_a_state_stands(
+    make_job, recorder, monkeypatch, tmp_path
+):
+    job = make_job(events=recorder)
+    outputs = Outputs(job, RunDirectory(tmp_path / "run"), recorder, in_loop=True)
+
+    def fail(*arguments):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("trainer_core.train.outputs.save_result", fail)
+    job.step = 3
+    assert outputs.save_model_on_the_way("frog") == []
+    assert outputs.states.saver.standing.name == "000003"  # a state is saved first
+    assert recorder.events[-1]["name"] == "train"
+    (told,) = (event for event in recorder.events if event["kind"] == "warning")
+    assert told["code"] == "model_not_saved"
+    assert "not enough main memory" in told["text"]
+    assert "state of step 3 stands" in told["text"]
+    assert outputs.save_model_on_the_way("frog") == []
+    with pytest.raises(UserError, match="failure number 3") as caught:
+        outputs.save_model_on_the_way("frog")
+    assert caught.value.code is ExitCode.OUT_OF_MEMORY

@@ -64,17 +64,19 @@ class Outputs:
     def save_model_on_the_way(self, name: str) -> list[Path]:
         """Write a model during the training and remove the oldest of these beyond `save.keep_last`.
 
-        A disk that does not take it is a warning while an earlier state stands: then no path is returned. Raises
-        UserError(DISK) otherwise, and after too many failures in a row.
+        A disk or a main memory without room for it is a warning while an earlier state stands: then no path is
+        returned. Raises UserError(DISK or OUT_OF_MEMORY) otherwise, and after too many failures in a row.
         """
         try:
             paths = self.save_model(name)
-        except UserError as error:
-            if error.code is not ExitCode.DISK:
+        except Exception as error:
+            failure = _no_room(error)
+            if failure is None:
                 raise
             if self.states.saver.standing is None:
                 self.save_last_state()  # smaller than the model, perhaps, and worth more
-            self._warn("model_not_saved", self._models_fail.bear(error, self.states.saver.standing))
+            self._warn("model_not_saved", self._models_fail.bear(failure, self.states.saver.standing))
+            self._resume_phase()
             return []
         self._models_fail.worked()
         self.models = [kept for kept in self.models if kept != paths] + [paths]
@@ -219,6 +221,16 @@ def pictures_of(sample: Sample) -> list[Prompt]:
         for prompt in sample.prompts
         for more in range(sample.num_per_prompt)
     ]
+
+
+def _no_room(error: Exception) -> UserError | None:
+    """Return what to tell where `error` is a disk or main memory without room, else None."""
+    if isinstance(error, UserError):
+        return error if error.code is ExitCode.DISK else None
+    if not is_out_of_memory(error):
+        return None
+    text = f"the model could not be saved: there was not enough main memory ({safe_text(error, limit=200)})"
+    return UserError(f"{text}; free some, or set save.precision to a smaller type", ExitCode.OUT_OF_MEMORY)
 
 
 def _make(folder: Path) -> None:
