@@ -45,7 +45,7 @@ class Keys:
         if self._descriptor >= 0:
             with suppress(OSError, termios.error):
                 termios.tcflush(self._descriptor, termios.TCIFLUSH)
-                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
 
     def wait(self, timeout: float) -> str:
         """Return what is typed within `timeout` seconds, at once when it comes; escape sequences are dropped."""

@@ -79,8 +79,7 @@ class Dashboard:
             shown = self._show(live, shown)
             typed = keys.wait(_TICK)
             leaving = self._on_signals(interrupts.take()) or self._on_keys(typed)
-            if leaving is Leaving.LOST or self._output.is_gone:
-                self._output.abandon()
+            if self._output.is_gone:
                 return Leaving.LOST
             if leaving:
                 return leaving

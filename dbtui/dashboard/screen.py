@@ -16,7 +16,7 @@ def can_draw() -> bool:
     """
     try:
         descriptor = sys.stdout.fileno()
-        if not os.isatty(descriptor) or os.environ.get("TERM", "") in {"", "dumb", "unknown"}:
+        if not os.isatty(descriptor) or _is_dumb():
             return False
         return os.tcgetpgrp(descriptor) == os.getpgrp()
     except (OSError, ValueError):
@@ -71,7 +71,14 @@ class SturdyOutput(io.TextIOBase):
 
 def make_console(output: SturdyOutput) -> Console:
     """Return a console on `output` that reads no markup, no emoji codes and highlights nothing."""
-    return Console(file=cast(IO[str], output), markup=False, emoji=False, highlight=False)
+    stream = cast(IO[str], output)
+    return Console(
+        file=stream, markup=False, emoji=False, highlight=False, force_terminal=False if _is_dumb() else None
+    )
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM", "") in {"", "dumb", "unknown"}
 
 
 def _encodable(text: str, encoding: str | None) -> str:

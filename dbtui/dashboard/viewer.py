@@ -13,6 +13,7 @@ from dbtui.dashboard.interrupts import Interrupts
 from dbtui.dashboard.live import Dashboard, Leaving, still_picture
 from dbtui.dashboard.plain import PlainLines, waiting_line
 from dbtui.dashboard.screen import SturdyOutput, can_draw, make_console
+from dbtui.dashboard.state import Event
 from dbtui.dashboard.summary import summarize_end
 from dbtui.runs.follow import Follower
 from dbtui.runs.launch import TrainerProcess, last_words
@@ -23,6 +24,7 @@ from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
 
 _LOOK_EVERY = 0.5
+_PAST_LINES = 10
 
 
 def watch_started(process: TrainerProcess, interrupts: Interrupts) -> ExitCode:
@@ -55,10 +57,10 @@ def _leave(process: TrainerProcess, leaving: Leaving) -> ExitCode:
 def watch_attached(run: RunDirectory, interrupts: Interrupts) -> ExitCode:
     """Watch a run that anybody started; return its exit code if it ends meanwhile, DONE if the viewer leaves."""
     follower = Follower(run)
-    follower.poll()
+    past = follower.poll()
     is_over = follower.has_ended()
     if not can_draw():
-        return _tell_end(follower) if _watch_plainly(follower, interrupts, None) else ExitCode.DONE
+        return _tell_end(follower) if _watch_plainly(follower, interrupts, None, past) else ExitCode.DONE
     if is_over:
         output = SturdyOutput(sys.stdout)
         still_picture(follower, make_console(output), read_facts(run))
@@ -76,10 +78,18 @@ def attach_command(run: RunDirectory) -> str:
     return f"dbtui attach {shlex.quote(safe_text(run.path, 1000))}"
 
 
-def _watch_plainly(follower: Follower, interrupts: Interrupts, pass_on: PassOn | None) -> bool:
-    """Print lines until the run ends; return False if a signal ended the viewer instead."""
+def _watch_plainly(
+    follower: Follower, interrupts: Interrupts, pass_on: PassOn | None, past: Sequence[Event] = ()
+) -> bool:
+    """Print lines until the run ends, beginning with the last of the `past`.
+
+    Return False if a signal ended the viewer instead, or nobody reads an attached one any more.
+    """
     output, lines, told_silence = SturdyOutput(sys.stdout), PlainLines(), False
+    _print(output, lines.feed(past)[-_PAST_LINES:])
     while True:
+        if output.is_gone and pass_on is None:
+            return False
         for number in interrupts.take():
             if pass_on is None or (number is signal.SIGHUP and not is_main_process()):
                 return False
