@@ -15,8 +15,13 @@ from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
 from trainer_core.run.fence import fenced
 from trainer_core.run.lock import acquire
+from trainer_core.run.machine import GpuMonitor, GpuReading
 from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopSignals
+
+CARD = GpuReading(
+    "Fake RTX 3060", "580.1", load=98, temperature=71, power=164.0, vram_used_gb=10.1, vram_total_gb=12
+)
 
 
 def main() -> int:
@@ -26,6 +31,7 @@ def main() -> int:
     parser.add_argument("--delay", type=float, default=0.02)
     parser.add_argument("--saving", type=float, default=0.1, help="seconds that a save takes")
     parser.add_argument("--crash", help="die with these last words before the first event")
+    parser.add_argument("--nvml", action="store_true", help="ask the driver about GPU 0, as the real one does")
     parser.add_argument("--host", help="believe to be on this machine")
     parser.add_argument("--take-over", action="store_true")
     parser.add_argument("--kill-at", type=int, help="end by SIGKILL at this step")
@@ -67,16 +73,19 @@ def train(
         time.sleep(options.delay / 4)
     events.emit("phase", name="train", total=options.steps)
     step, is_stopped = 0, False
+    gpu = GpuMonitor("0", interval=0.01) if options.nvml else None
     while step < options.steps and not is_stopped:
         time.sleep(options.delay)
         step += 1
         if step == options.kill_at:
             events.flush()
             os.kill(os.getpid(), 9)
+        reading = gpu.latest() if gpu else CARD
         loss = 0.1 + 0.05 * math.exp(-step / 200) + 0.02 * math.sin(step * 12.9898)
         events.emit(
             "step", step=step, epoch=1 + step // 800, loss=loss, lr=1e-6, images_per_s=1.92, grad_norm=0.41,
-            vram_gb=10.1, gpu_load=98, gpu_temp=71, gpu_power=164.0,
+            vram_gb=10.1, gpu_load=reading.load if reading else None,
+            gpu_temp=reading.temperature if reading else None, gpu_power=reading.power if reading else None,
         )  # fmt: skip
         for command in control.poll():
             acknowledge(events, command, True, f"{command.kind} at step {step}")
