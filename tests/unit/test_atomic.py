@@ -129,3 +129,18 @@ def test_a_folder_that_is_not_there_has_no_strays(tmp_path: Path):
 def test_undecodable_text_is_written_as_it_was(tmp_path: Path):
     write_text(tmp_path / "a.txt", os.fsdecode(b"caf\xe9"))
     assert (tmp_path / "a.txt").read_bytes() == b"caf\xe9"
+
+
+def test_where_others_write_too_only_what_bears_ones_own_names_goes(tmp_path: Path):
+    from functools import partial
+
+    from trainer_core.train.naming import is_name_of
+
+    own = ["frog", "frog.safetensors", "frog.yaml", "frog-000001.ckpt", "frog-step00000010", "frog-1000000"]
+    others = ["frog-2.safetensors", "last.safetensors", "frogs.ckpt", "frog-step1", "tree-frog"]
+    for name in own + others:
+        (tmp_path / f"{STAGING_PREFIX}{name}-0123456789ab").touch()
+    assert len(remove_strays(tmp_path, partial(is_name_of, "frog"))) == len(own)
+    assert names(tmp_path) == sorted(f"{STAGING_PREFIX}{name}-0123456789ab" for name in others)
+    unnamed = ["last.safetensors", "epoch-000001", "at-step00000010.ckpt"]
+    assert [is_name_of(None, name) for name in [*unnamed, "frog", "lasting"]] == [True] * 3 + [False] * 2

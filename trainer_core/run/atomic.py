@@ -4,12 +4,12 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 STAGING_PREFIX = ".tmp-"
-_OLD = re.compile(rf"{re.escape(STAGING_PREFIX)}(.+)-old-[0-9a-f]{{12}}")
+_STRAY = re.compile(rf"{re.escape(STAGING_PREFIX)}(.+?)(-old)?-[0-9a-f]{{12}}")
 
 
 @contextmanager
@@ -47,20 +47,21 @@ def discard(path: Path) -> None:
     _remove(aside)
 
 
-def remove_strays(folder: Path, beginning: str = "") -> list[Path]:
+def remove_strays(folder: Path, is_mine: Callable[[str], bool] = bool) -> list[Path]:
     """Remove what an interrupted write left in `folder`; return what was removed.
 
-    With `beginning` only what was to have a name that begins so, for folders that others write into too. A folder
-    that was moved aside for one that then did not come gets its name back.
+    `is_mine` tells of the name that a stray was to have whether it may go, where others write into the folder too.
+    A folder that was moved aside for one that then did not come gets its name back.
     """
     removed = []
     for stray in folder.glob(f"{STAGING_PREFIX}*") if folder.is_dir() else ():
-        if not stray.name.startswith(STAGING_PREFIX + beginning):
+        known = _STRAY.fullmatch(stray.name)
+        name = known[1] if known else stray.name
+        if not is_mine(name):
             continue
-        old = _OLD.fullmatch(stray.name)
-        if old and not (folder / old[1]).exists():
+        if known and known[2] and not (folder / name).exists():
             with suppress(OSError):
-                stray.replace(folder / old[1])
+                stray.replace(folder / name)
             continue
         _remove(stray)
         removed.append(stray)

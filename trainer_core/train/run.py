@@ -6,12 +6,13 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainer_core.config.schema import Config
+from trainer_core.config.schema import Config, Save
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.hooks.upload import upload_result
 from trainer_core.logs.follower import end_logs
@@ -38,7 +39,7 @@ from trainer_core.train.going_on import go_on
 from trainer_core.train.halt import Halt
 from trainer_core.train.job import Job, Samples, prepare
 from trainer_core.train.loop import train
-from trainer_core.train.naming import final_name
+from trainer_core.train.naming import final_name, is_name_of
 from trainer_core.train.out_of_memory import out_of_memory_explained
 from trainer_core.train.outputs import Outputs
 from trainer_core.train.possible import refuse_impossible
@@ -101,7 +102,7 @@ def _prepare(run: RunDirectory, events: NarratedEvents, halt: Halt, wishes: Wish
     device = _device()
     gpu = GpuMonitor(_uuid(device)) if device.type == "cuda" else None
     write_process_record(run, _gpu_facts(gpu))
-    _remove_strays(run)
+    _remove_strays(run, config.save)
     if config.train.cpu_threads:
         torch.set_num_threads(config.train.cpu_threads)
     refuse_impossible(config, device)
@@ -174,7 +175,7 @@ def _finish(config: Config, job: Job, outputs: Outputs, halt: Halt) -> tuple[Exi
     except StopRequestedError:
         outputs.save_last_state()
         text = f"trained {job.step} steps and wrote the model, but it is not uploaded ({halt.reason})"
-        return ExitCode.STOPPED, f"{text}; a resume uploads it", paths
+        return ExitCode.STOPPED, f"{text}; `dbtui resume {outputs.run.name}` uploads it", paths
     missing = f"; no last previews ({halt.reason})" if halt.reason and config.sample.prompts and not drawn else ""
     outputs.events.emit("phase", name="done", total=None)
     return ExitCode.DONE, f"trained {job.step} steps{uploaded}{missing}", paths
@@ -275,9 +276,12 @@ def _gpu_facts(gpu: GpuMonitor | None) -> dict[str, str | float | None] | None:
     return {"name": reading.name, "driver": reading.driver, "vram_total_gb": reading.vram_total_gb}
 
 
-def _remove_strays(run: RunDirectory) -> None:
+def _remove_strays(run: RunDirectory, save: Save) -> None:
+    """Remove what a killed process left; in a folder for models only what bears this run's names, held by it."""
     for folder in (run.path, run.checkpoints, run.output, run.samples):
         remove_strays(folder)
+    if save.output_dir:
+        remove_strays(Path(save.output_dir), partial(is_name_of, save.output_name))
 
 
 def _fail(events: NarratedEvents, code: ExitCode, text: str) -> None:

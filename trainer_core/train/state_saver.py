@@ -70,7 +70,7 @@ class StateSaver:
         """Save `checkpoint`; return as soon as the training may go on. See `outcome`. Raises UserError(DISK)."""
         started = time.monotonic()
         self._hurry.clear()
-        if _fits_into_memory(checkpoint.bytes):
+        if fits_into_memory(checkpoint.bytes):
             copy = checkpoint.copy()
             self._under_way = _beside(self._write_and_check, copy, time.monotonic() - started)
         else:
@@ -138,6 +138,7 @@ def _beside(work: Callable[..., SavedState], *arguments: Any) -> Future[SavedSta
     return future
 
 
-def _fits_into_memory(size: int) -> bool:
+def fits_into_memory(size: int) -> bool:
+    """Tell whether there is memory for a copy of a state of `size` bytes, and as much again."""
     available = free_main_memory()
     return available is not None and COPIES * size <= available

@@ -28,6 +28,7 @@ _TYPES = {
     torch.bool: "BOOL",
 }
 _CHUNK = 16 << 20
+_ENOUGH = 1 << 20
 _AHEAD = 4
 """Chunks that may be written before they are hashed; each is kept in memory until then."""
 
@@ -41,7 +42,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Fingerprint:
     digest, size = hashlib.sha256(), 0
     waiting: list[Future[None]] = []
     with path.open("wb") as file, ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
-        for chunk in _chunks(ordered):
+        for chunk in _gathered(_chunks(ordered)):
             waiting.append(pool.submit(digest.update, chunk))
             file.write(chunk)
             size += len(chunk)
@@ -59,6 +60,19 @@ def write_bytes(path: Path, content: bytes) -> Fingerprint:
         file.flush()
         os.fsync(file.fileno())
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _gathered(chunks: Iterator[memoryview]) -> Iterator[memoryview]:
+    """Put small chunks together: a LoRA has thousands of them."""
+    waiting: list[memoryview] = []
+    size = 0
+    for chunk in chunks:
+        waiting.append(chunk)
+        size += len(chunk)
+        if size >= _ENOUGH:
+            yield memoryview(b"".join(waiting)) if len(waiting) > 1 else chunk
+            waiting, size = [], 0
+    yield memoryview(b"".join(waiting))
 
 
 def _chunks(tensors: Mapping[str, Tensor]) -> Iterator[memoryview]:
