@@ -1,5 +1,6 @@
 """`dbtui resume`: go on with a run that was stopped or paused."""
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -80,7 +81,7 @@ def _look(run: "RunDirectory", wishes: "Wishes") -> "Config":
     for difference in since.differences:
         narrate(f"  {difference.line()}")
     if not wishes.allow_changed:
-        refuse_unsafe(since.differences, safe_text(since.checkpoint), run.name)
+        refuse_unsafe(since.differences, safe_text(since.checkpoint), quote(safe_text(run.path)))
     return config
 
 

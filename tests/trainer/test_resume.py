@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.resume.differences import as_event
 from trainer_core.train.checkpoint import checkpoints, newest_valid, save_checkpoint
 from trainer_core.train.resume import checkpoint_of, restore
 
@@ -94,16 +95,22 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    return tmp_path_factory.mktemp("checkpoints") / "two"
+
+
 @pytest.fixture
-def two_checkpoints(make_job, run_job, tmp_path):
-    job = make_job(train={"max_steps": 4, "workers": 1})
-    for _ in range(2):
-        run_job(job, 1)
-        save_checkpoint(tmp_path / "checkpoints", checkpoint_of(job))
-    return tmp_path / "checkpoints"
+def two_checkpoints(made_once, make_job, run_job, tmp_path):
+    """Checkpoints of the first two steps of four."""
+    if not made_once.exists():
+        job = make_job(train={"max_steps": 4, "workers": 1})
+        for _ in range(2):
+            run_job(job, 1)
+            save_checkpoint(made_once, checkpoint_of(job))
+    return shutil.copytree(made_once, tmp_path / "checkpoints")
 
 
-@pytest.mark.row(25, 26)
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "no manifest", "stray"])
 def test_a_damaged_checkpoint_is_passed_over(damage, two_checkpoints):
     newest = two_checkpoints / "000002"
@@ -137,6 +144,65 @@ def test_the_two_newest_are_kept_by_step_and_not_by_time(two_checkpoints, make_j
 
 
 @pytest.mark.row(31)
+def test_what_decides_the_learning_may_not_change_and_the_rest_may(two_checkpoints, make_job):
+    path = checkpoints(two_checkpoints)[-1]
+    other = make_job(
+        train={"max_steps": 4, "workers": 1}, optimizer={"learning_rate": 2e-4}, prior={"weight": 0.5}
+    )
+    with pytest.raises(UserError, match=r"learning_rate was 0\.0001 and is 0\.0002") as caught:
+        restore(other, path)
+    assert caught.value.code is ExitCode.RESUME
+    assert len(caught.value.problems) == 3
+    assert "prior.weight was 1.0 and is 0.5" in "".join(caught.value.problems)
+    assert other.step == 0
+    allowed = restore(other, path, allow_changed=True)
+    assert {each.what for each in allowed if not each.is_safe} == {"optimizer.learning_rate", "prior.weight"}
+    assert other.step == 2
+    longer = make_job(train={"max_steps": 9, "workers": 2}, save={"every_n_steps": 3})
+    changed = {"train.max_steps": [4, 9], "train.workers": [1, 2], "save.every_n_steps": [None, 3]}
+    assert as_event(restore(longer, path)) == changed
+    assert longer.step == 2
+
+
+def test_a_picture_that_was_replaced_is_noticed(two_checkpoints, make_job, pictures, tmp_path):
+    shutil.copytree(pictures, tmp_path / "data")
+    moved = {"train_dir": str(tmp_path / "data" / "train"), "reg_dir": str(tmp_path / "data" / "reg")}
+    path, train = checkpoints(two_checkpoints)[-1], {"max_steps": 4, "workers": 1}
+    assert {each.what for each in restore(make_job(train=train, dataset=moved), path)} == {
+        "dataset.train_dir",
+        "dataset.reg_dir",
+    }
+    folder = tmp_path / "data" / "train" / "2_sls frog"
+    shutil.copy(folder / "00.png", folder / "01.png")  # of the same name and size
+    with pytest.raises(UserError, match=r"pictures: 1 of other content \(01.png\)") as caught:
+        restore(make_job(train=train, dataset=moved), path)
+    assert caught.value.code is ExitCode.RESUME
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"text_encoder": {"train": False}}, "text_encoder.stop_at_step = 2"),
+        ({"optimizer": {"type": "prodigy"}}, 'optimizer "prodigy" cannot go on with the state of "adamw"'),
+        ({"memory": {"mixed_precision": "bf16", "full_bf16": True}}, "of another type"),
+        ({"train": {"max_steps": 1}}, "train.max_steps = 2 ends it here"),
+        ({"method": {"train": "lora"}}, "trained now, but not then"),
+    ],
+)
+def test_a_state_that_cannot_fit_is_refused_whatever_is_allowed(tables, words, two_checkpoints, make_job):
+    job = make_job(**{"train": {"max_steps": 4, "workers": 1}, **tables})
+    with pytest.raises(UserError, match=words) as caught:
+        restore(job, checkpoints(two_checkpoints)[-1], allow_changed=True)
+    assert caught.value.code is ExitCode.RESUME
+    assert job.step == 0
+
+
+def test_an_average_may_begin_in_the_middle(two_checkpoints, make_job):
+    job = make_job(train={"max_steps": 4, "workers": 1}, ema={"enable": True})
+    restore(job, checkpoints(two_checkpoints)[-1], allow_changed=True)
+    assert same(weights(job), job.average.tensors)
+
+
 def test_names_that_are_not_utf8_can_be_saved(make_job, run_job, pictures, tmp_path):
     folder = tmp_path / "odd" / "1_sls frog"
     folder.mkdir(parents=True)

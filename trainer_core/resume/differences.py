@@ -29,19 +29,23 @@ class Difference:
         was: what it was, in the types of JSON.
         now: what it is.
         is_safe: whether the training stays what it was meant to be; if not, it takes --allow-changed.
+        words: what to say of it instead of `was` and `now`.
     """
 
     what: str
     was: Any
     now: Any
     is_safe: bool
+    words: str = ""
 
     def line(self) -> str:
         """Say it in one line: what: was -> is."""
-        return f"{safe_text(self.what)}: {_shown(self.was)} -> {_shown(self.now)}"
+        return f"{safe_text(self.what)}: {self.words or f'{_shown(self.was)} -> {_shown(self.now)}'}"
 
     def sentence(self) -> str:
         """Say it in words."""
+        if self.words:
+            return f"{safe_text(self.what)}: {self.words}"
         return f"{safe_text(self.what)} was {_shown(self.was)} and is {_shown(self.now)}"
 
     @property
@@ -75,7 +79,7 @@ def as_event(differences: Iterable[Difference]) -> dict[str, list[Any]]:
 def refuse_unsafe(differences: Iterable[Difference], checkpoint: str, run: str) -> None:
     """Raise UserError(RESUME) naming every difference that is not safe, and what can be done.
 
-    `checkpoint` and `run` are what messages call them, safe to show.
+    `checkpoint` and `run` are what messages call them, safe to show; `run` as it is written on a command line.
     """
     unsafe = [each for each in differences if not each.is_safe]
     if unsafe:
@@ -100,7 +104,8 @@ def _schedule(was: Facts, now: Facts, config: Config, step: int) -> Iterator[Dif
     after = learning_rate_at(step, now["total_steps"], config.optimizer.learning_rate, config.scheduler)
     before = _rate_then(was, step)
     if before is not None and before != after:
-        yield Difference(f"learning rate after step {step}", before, after, is_safe=True)
+        rates = [float(f"{rate:.4g}") for rate in (before, after)]
+        yield Difference(f"learning rate after step {step}", *rates, is_safe=True)
 
 
 def _rate_then(was: Facts, step: int) -> float | None:
@@ -120,13 +125,15 @@ def _pictures(was: Facts, now: Facts) -> Iterator[Difference]:
     changes = changed_pictures(was["pictures"], now["pictures"])
     if changes:
         before, after = len(was["pictures"]), len(now["pictures"])
-        yield Difference("pictures", f"{before}", f"{after}, {changes.words()}", is_safe=False)
+        words = changes.words()
+        yield Difference("pictures", f"{before}", f"{after}, {words}", is_safe=False, words=words)
 
 
 def _model(was: Facts, now: Facts) -> Iterator[Difference]:
     before, after = was.get("model"), now.get("model")
     if before and after and before != after:
-        yield Difference("start model", before[:12], f"other files ({after[:12]})", is_safe=False)
+        words = "other weights, VAE or tokenizer in its files"
+        yield Difference("start model", before[:12], after[:12], is_safe=False, words=words)
 
 
 def _made_with(was: Facts, now: Facts) -> Iterator[Difference]:

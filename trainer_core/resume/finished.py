@@ -1,5 +1,7 @@
 """A run that is done: it goes on only if it is to train further than it did."""
 
+from shlex import quote
+
 from trainer_core.config.schema import Train
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.resume.wishes import NO_WISHES, Wishes
@@ -24,8 +26,8 @@ def refuse_finished(run: RunDirectory, wishes: Wishes) -> None:
     if not checkpoints(run.checkpoints):
         raise UserError(f"{done} It left no state to go on from: start a new run from its model.", ExitCode.RESUME)
     if not _is_longer(NO_WISHES.configuration(run).train, wishes.configuration(run).train):
-        text = f"{done} Start a new run, or train it further: dbtui resume {run.name} --set train.max_steps=N"
-        raise UserError(text, ExitCode.RESUME)
+        further = f"dbtui resume {quote(safe_text(run.path))} --set train.max_steps=N"
+        raise UserError(f"{done} Start a new run, or train it further: {further}", ExitCode.RESUME)
 
 
 def _is_longer(was: Train, now: Train) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
@@ -28,7 +29,7 @@ def go_on(job: Job, outputs: Outputs, run: RunDirectory, events: EventWriter, wi
         UserError: only damaged checkpoints are left, or the newest is of another training (code RESUME).
     """
     if newest := _newest(run, events):
-        differences = restore(job, newest, allow_changed=wishes.allow_changed, run=run.name)
+        differences = restore(job, newest, allow_changed=wishes.allow_changed, run=quote(safe_text(run.path)))
         outputs.states.resumed_from(newest, is_same=not differences)
         outputs.remember_models()
     else:
