@@ -91,8 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=Path(sys.argv[0]).name if sys.argv[0].endswith(".py") else "trainer_core",
         description="Train a Stable Diffusion model with DreamBooth. The run directory that it writes can be "
         "watched from anywhere with `dbtui attach`.",
-        epilog="Exit codes: 0 done, 1 unexpected, 2 configuration, 3 dataset, 4 model, 5 resume refused, 6 disk, "
-        "7 loss not finite, 8 out of memory, 9 run locked by another, 75 stopped and resumable.",
+        epilog=ExitCode.listed(),
     )
     parser.add_argument("target", nargs="?", help="a run directory to train or resume, or a run file (.toml)")
     parser.add_argument("--runs-dir", default="runs", help="folder for new runs (default: %(default)s)")

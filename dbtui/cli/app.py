@@ -30,9 +30,13 @@ from dbtui.cli.token import token
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
+_INTERRUPTED = 130
+"""What typer makes of a KeyboardInterrupt that no command has caught."""
+
 app = typer.Typer(
     name="dbtui",
     help="DreamBooth training from the terminal: a folder of pictures in, a trained model out.",
+    epilog=ExitCode.listed(),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,6 +64,8 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. A person sees a message, never a traceback."""
     try:
         result = app(arguments, standalone_mode=False)
+        if result == _INTERRUPTED:
+            raise KeyboardInterrupt
     except UserError as error:
         for problem in error.problems:
             say_error(problem)
@@ -68,7 +74,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         say_error("interrupted")
-        return int(ExitCode.FAILED)
+        return int(ExitCode.STOPPED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.FAILED)
