@@ -8,7 +8,7 @@ from rich.text import Text
 
 from dbtui.dashboard.facts import RunFacts
 from dbtui.dashboard.state import RunState
-from dbtui.dashboard.words import loss_text
+from dbtui.dashboard.words import duration, loss_text
 from trainer_core.errors import ExitCode
 from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
@@ -26,17 +26,18 @@ def summarize_end(
     """
     name, path = safe_text(facts.name, 64), facts.path
     if code is ExitCode.DONE:
-        return [_headline("✓", f"{name} is done: {_steps(state)}", "bold green"), *_models(state, facts)]
+        headline = _headline("✓", f"{name} is done: {_steps(state)}", "bold green")
+        return [headline, *_models(state, facts), *_also(state), *_in_all(state), *_page(facts)]
     if code is ExitCode.STOPPED:
         lines = [_headline("■", f"{name} stopped at step {state.step}{_of_total(state)}", "bold yellow")]
         kept = _models(state, facts) + _checkpoint(state, facts)
-        return lines + (kept or [_row("kept", "nothing was saved yet")])
+        return lines + (kept or [_row("kept", "nothing was saved yet")]) + _in_all(state) + _page(facts)
     reasons = _reasons(state.ending.text if state.ending and state.ending.text else death)
     where = f" at step {state.step}" if state.step else ""
     lines = [_headline("✗", f"{name} failed{where} (exit code {int(code)}): {reasons[0]}", "bold red")]
     lines += [Text(f"    {reason}", "bold red") for reason in reasons[1:]]
     lines += [Text(f"    {line}", "dim") for line in log]
-    lines += _models(state, facts) + _checkpoint(state, facts)
+    lines += _models(state, facts) + _checkpoint(state, facts) + _page(facts)
     return [*lines, _row("output", RunDirectory(path).console_log)]
 
 
@@ -74,6 +75,26 @@ def _models(state: RunState, facts: RunFacts) -> list[Text]:
             _row("previews", f"{facts.path / last[0].path}" + (f" and {len(last) - 1} more" * (len(last) > 1)))
         )
     return lines
+
+
+def _also(state: RunState) -> list[Text]:
+    """Say what the trainer added to its number of steps: that the upload failed, say."""
+    more = state.ending.text.partition("; ")[2] if state.ending else ""
+    return [_row("also", more)] if more else []
+
+
+def _in_all(state: RunState) -> list[Text]:
+    """Say what was done over all resumes; of a run that went through in one, its headline says enough."""
+    totals = state.totals
+    if totals is None or not totals.resumes:
+        return []
+    times = "once" if totals.resumes == 1 else f"{totals.resumes} times"
+    return [_row("in all", f"{totals.images} pictures in {duration(totals.seconds)} of steps, resumed {times}")]
+
+
+def _page(facts: RunFacts) -> list[Text]:
+    page = RunDirectory(facts.path).report
+    return [_row("report", page)] if page.is_file() else []
 
 
 def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:

@@ -97,6 +97,7 @@ def test_nothing_but_the_own_configuration_ran_a_command(ended):
     assert not (ended.root / "canary").exists()
 
 
+@pytest.mark.row(53)
 def test_no_secret_is_anywhere(ended):
     said = ended.done.stdout + ended.done.stderr
     assert "sh: MY_PASSWORD=[hidden]" in said  # the commands did tell them

@@ -175,6 +175,8 @@ def test_the_bundle_trains_the_same_where_nothing_of_dbtui_is_installed(finished
         )
     )
     bare = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    bare["DBTUI_CONFIG_DIR"] = str(tmp_path)
+    (tmp_path / "config.toml").write_text('[on_finish]\ncommand = ["sh", "-c", "echo hooked $DBTUI_RUN"]\n')
     empty = tmp_path / "empty"
     empty.mkdir()
     for package in ("dbtui.cli", "trainer_core"):
@@ -199,6 +201,10 @@ def test_the_bundle_trains_the_same_where_nothing_of_dbtui_is_installed(finished
     run = type(finished)(empty / "runs" / "frog")
     assert losses(run) == losses(finished)
     assert_same_weights(run.output / "frog.safetensors", finished.output / "frog.safetensors")
+    page = run.report.read_text(encoding="utf-8")
+    assert page.count("<img ") == 2 + 5  # previews, dataset
+    assert ".plots" in page  # the style sheet came with the bundle
+    assert "sh: hooked frog\n" in trained.stdout
 
 
 def test_the_bundle_is_the_sources_and_nothing_else():

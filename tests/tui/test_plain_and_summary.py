@@ -72,6 +72,17 @@ def test_the_end_says_where_the_model_is_and_how_to_use_it(story, facts):
     assert 'StableDiffusionPipeline.from_pretrained("/runs/x/output/frog")' in folder
 
 
+def test_the_end_says_what_became_of_the_upload_and_where_the_report_is(story, facts, tmp_path):
+    facts = replace(facts, path=tmp_path)
+    (tmp_path / "report.html").write_text("")
+    events = finished(story, 0, [])
+    events[-1]["text"] = "trained 412 steps; the upload failed"
+    shown = end(fold(events), facts, ExitCode.DONE)
+    assert "also      the upload failed" in shown
+    for code in (ExitCode.DONE, ExitCode.STOPPED, ExitCode.DISK):
+        assert f"report    {tmp_path}/report.html" in end(fold(events), facts, code)
+
+
 def test_a_stop_says_what_was_kept(story, facts):
     assert "stopped at step 412 of 1600" in end(fold(finished(story, 75, ["/o/a.ckpt"])), facts, ExitCode.STOPPED)
     assert "nothing was saved yet" in end(fold(story(3)), facts, ExitCode.STOPPED)
@@ -82,6 +93,16 @@ def test_a_stop_says_how_to_go_on(story, facts):
     shown = end(fold([*story(412), saved, *finished(story, 75, [])[-1:]]), facts, ExitCode.STOPPED)
     assert "/runs/sls-frog-3/checkpoints/000412" in shown
     assert "dbtui resume /runs/sls-frog-3" in shown
+
+
+def test_a_run_that_was_resumed_says_what_was_done_in_all(story, facts):
+    totals = {"seconds": 4900.0, "images": 1648, "resumes": 2}
+    told = {"kind": "checkpoint", "step": 412, "path": "checkpoints/000412", "totals": totals}
+    shown = end(fold([*story(412), told, *finished(story, 75, [])[-1:]]), facts, ExitCode.STOPPED)
+    assert "in all    1648 pictures in 82 min of steps, resumed 2 times" in shown
+    for odd in ({**totals, "resumes": 0}, {"seconds": "x", "images": -1, "resumes": [2]}, "x", None):
+        shown = end(fold([*story(412), {**told, "totals": odd}]), facts, ExitCode.STOPPED)
+        assert "in all" not in shown
 
 
 def test_a_failure_says_why_and_where_to_look(story, facts):
