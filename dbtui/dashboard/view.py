@@ -23,9 +23,10 @@ _SIGNS = {
     "sample": "▪",
     "warning": "!",
     "control_ack": "→",
+    "refused": "✗",
     "resumed": "↻",
 }
-_COLOURS = {"saved": "green", "warning": "yellow"}
+_COLOURS = {"saved": "green", "warning": "yellow", "refused": "yellow"}
 
 
 @dataclass(frozen=True)

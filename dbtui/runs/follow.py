@@ -28,7 +28,8 @@ class Follower:
         self.process = process
         self.state = RunState()
         self._reader = EventReader(run.events)
-        self._began = self._looked = self._polled = time.monotonic()
+        self._began = self._looked = time.monotonic()
+        self._polled = float("-inf")
         self._heard = self._began - seconds_since(run.events)
         self._look = look_at_lock(run)
         self._was_alive = self._lives

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from dbtui.runs.find import choose_run
+from dbtui.runs.follow import Follower
 from dbtui.runs.summary import summarize
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory, create_run
@@ -108,6 +109,20 @@ def test_the_lifetime_counts_what_a_resume_did_anew(listed, run):
     write_events(run, BEGIN[1], {"kind": "resumed", "from_step": 300, "run_file": "run.toml"}, *steps(301, 500))
     told = listed()["sls-frog-1"]
     assert (told["step"], told["lifetime_steps"], told["lifetime_epochs"]) == (500, 600, 2.0)
+
+
+def test_how_long_nothing_was_heard_is_known_at_once(run):
+    """A viewer that comes after ten minutes of silence says ten minutes; what comes while it looks is news."""
+    write_events(run, *BEGIN, *steps(1, 5))
+    ten_minutes_ago = time.time() - 600
+    os.utime(run.events, (ten_minutes_ago, ten_minutes_ago))
+    follower = Follower(run)
+    follower.poll()
+    assert 599 < follower.silence < 660
+    write_events(run, *steps(6, 6))
+    os.utime(run.events, (ten_minutes_ago, ten_minutes_ago))  # a shared disk with a clock of its own
+    follower.poll()
+    assert follower.silence < 60
 
 
 def test_of_a_long_run_only_the_ends_are_folded_and_every_step_is_counted(run):
