@@ -67,6 +67,15 @@ class Ending:
     outputs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Totals:
+    """What was done in all, over every resume, as a checkpoint keeps it."""
+
+    seconds: float
+    images: int
+    resumes: int
+
+
 @dataclass
 class RunState:
     """Everything that a viewer shows of a run. Numbers that were not told are None."""
@@ -103,6 +112,7 @@ class RunState:
     news: deque[News] = field(default_factory=lambda: deque(maxlen=64))
     warnings: int = 0
     acks: dict[str, Ack] = field(default_factory=dict)
+    totals: Totals | None = None
     ending: Ending | None = None
 
     @property
@@ -137,6 +147,10 @@ def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
         if event.get("kind") == "format":
             state = RunState()
         state.t = _number(event, "t") or state.t
+        if isinstance(totals := event.get("totals"), dict):
+            state.totals = Totals(
+                _number(totals, "seconds") or 0.0, _count(totals, "images"), _count(totals, "resumes")
+            )
         if change := _CHANGES.get(str(event.get("kind"))):
             change(state, event)
     return state
@@ -154,6 +168,8 @@ def _on_phase(state: RunState, event: Event) -> None:
         state.total_steps = state.total or state.total_steps
         state.epochs = _count_or_none(event, "epochs") or state.epochs
         state.steps_per_epoch = _count_or_none(event, "steps_per_epoch") or state.steps_per_epoch
+    if state.phase == "load":  # another process, and perhaps another machine, goes on
+        state.pace.restart(state.step)
     if state.phase != "done":
         state.ending = None
 
@@ -211,7 +227,7 @@ def _on_ack(state: RunState, event: Event) -> None:
     state.acks[_text(event, "id")] = ack
     while len(state.acks) > 64:
         del state.acks[next(iter(state.acks))]
-    _tell(state, "control_ack", f"{ack.command}: {ack.text}" if ack.text else ack.command)
+    _tell(state, "control_ack" if ack.ok else "refused", f"{ack.command}: {ack.text}" if ack.text else ack.command)
 
 
 def _on_resumed(state: RunState, event: Event) -> None:

@@ -3,6 +3,7 @@
 import errno
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,10 @@ from trainer_core.run.checkpoints import newest_valid, step_of
 from trainer_core.run.directory import RunDirectory
 from trainer_core.train import state_saver, tensor_file
 from trainer_core.train.checkpoint import load_checkpoint
+from trainer_core.train.loop import train
 from trainer_core.train.outputs import Outputs
+from trainer_core.train.resume import restore
+from trainer_core.train.session import Session
 
 FEW = {"max_steps": 20, "workers": 1}
 
@@ -50,6 +54,17 @@ def told(outputs, kind):
 
 def names(outputs):
     return sorted(path.name for path in outputs.run.checkpoints.iterdir())
+
+
+def session_of(job, run, recorder):
+    halt = SimpleNamespace(commands=list, is_asked=lambda: False, reason=None)
+    return Session(job, Outputs(job, run, recorder), recorder, halt, None)
+
+
+def train_two_steps(session):
+    job = session.job
+    stop_at = job.step + 2
+    train(job, session.report, lambda: session.between_steps() and job.step < stop_at)
 
 
 def save_and_wait(outputs):
@@ -102,6 +117,24 @@ def test_the_last_state_waits_for_the_one_under_way_and_is_not_written_twice(out
     outputs.save_last_state()
     assert [event["step"] for event in told(outputs, "checkpoint")] == [1, 2, 3]
     assert newest_valid(outputs.run.checkpoints)[0].name == "000003"
+
+
+def test_what_was_done_in_all_goes_on_after_a_resume(make_job, recorder, tmp_path):
+    run, seen = RunDirectory(tmp_path / "run"), []
+    for part in range(3):
+        job = make_job(train={**FEW, "max_steps": 6}, method={"train": "lora"}, network={"rank": 2})
+        session = session_of(job, run, recorder)
+        if part:
+            restore(job, newest_valid(run.checkpoints)[0])
+        session.begin()
+        train_two_steps(session)
+        session.outputs.save_last_state()
+        seen.append(job.totals)
+    images = [sum(len(micro.items) for micro in job.samples.order.step(step)) for step in range(6)]
+    assert [each.images for each in seen] == [sum(images[:2]), sum(images[:4]), sum(images)]
+    assert [each.resumes for each in seen] == [0, 1, 2]
+    assert 0 < seen[0].seconds < seen[1].seconds < seen[2].seconds
+    assert [event["totals"]["resumes"] for event in recorder.events if event["kind"] == "checkpoint"] == [0, 1, 2]
 
 
 def test_it_is_due_after_its_minutes_and_never_where_it_is_off(outputs, monkeypatch):

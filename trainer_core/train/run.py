@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,7 @@ def _finish(config: Config, job: Job, outputs: Outputs, halt: Halt) -> tuple[Exi
         text = f"trained {job.step} steps and wrote the model, but it is not uploaded ({halt.reason})"
         return ExitCode.STOPPED, f"{text}; `dbtui resume {outputs.run.name}` uploads it", paths
     missing = f"; no last previews ({halt.reason})" if halt.reason and config.sample.prompts and not drawn else ""
-    outputs.events.emit("phase", name="done", total=None)
+    outputs.events.emit("phase", name="done", total=None, totals=asdict(job.totals))
     return ExitCode.DONE, f"trained {job.step} steps{uploaded}{missing}", paths
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -31,6 +31,7 @@ class SavedState:
     Attributes:
         seconds: what writing took, which is what a stop has to wait for.
         stall: how long the training waited.
+        totals: what was done in all until then.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class SavedState:
     bytes: int
     seconds: float
     stall: float
+    totals: dict[str, float]
 
 
 class StateSaver:
@@ -113,7 +115,8 @@ class StateSaver:
         path, size = write_checkpoint(self.folder, checkpoint)
         self._damaged.discard(path.name)
         seconds = time.monotonic() - started
-        return SavedState(path, checkpoint.step, size, seconds, seconds if stall is None else stall)
+        waited = seconds if stall is None else stall
+        return SavedState(path, checkpoint.step, size, seconds, waited, asdict(checkpoint.totals))
 
     def _check(self, saved: SavedState) -> SavedState:
         """Read back what was written, and only if it verifies remove what it replaces."""

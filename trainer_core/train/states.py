@@ -102,6 +102,7 @@ class States:
             seconds=round(saved.seconds, 3),
             bytes=saved.bytes,
             stall=round(saved.stall, 3),
+            totals=saved.totals,
         )
         self._compare_with_grace(saved.seconds)
 
