@@ -15,7 +15,7 @@ from trainer_core.data.class_images import Drawing
 from trainer_core.data.dataset import Item, Scan, Size
 from trainer_core.data.listing import counted
 from trainer_core.data.order import TrainingOrder
-from trainer_core.data.scan import raise_for_faults, scan_dataset
+from trainer_core.data.scan import left_out, raise_for_faults, scan_dataset
 from trainer_core.disk import DiskNeed, disk_need
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.lasting import fleeting
@@ -145,6 +145,7 @@ def make_plan(
             *_lost_later(config, runs_dir),
             *remarks(config, model, items),
             *too_late(config, order.steps_per_epoch, total_steps),
+            *left_out(scan, config.dataset.on_bad_image),
             *scan.notes,
             *advice(scan, items, order, total_steps, config.method.captions),
         ),

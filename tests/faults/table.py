@@ -148,6 +148,13 @@ def rows_of(item: pytest.Item) -> set[int]:
     return {number for mark in item.iter_markers("row") for number in mark.args}
 
 
+def _numbers(asked: str) -> frozenset[int]:
+    numbers = frozenset(int(word) for word in asked.split(",") if word.strip().isdecimal())
+    if not numbers or numbers - rows().keys():
+        raise pytest.UsageError(f"--faults={asked} names no rows of the table: give numbers as --faults=6,12")
+    return numbers
+
+
 def add_option(parser: pytest.Parser) -> None:
     """Add --faults to pytest's command line."""
     parser.addoption(
@@ -165,5 +172,5 @@ def install(config: pytest.Config) -> None:
     wanted = None
     if asked is not None:
         config.option.markexpr = MARKS
-        wanted = frozenset(rows() if asked == EVERY_ROW else map(int, asked.split(",")))
+        wanted = frozenset(rows() if asked == EVERY_ROW else _numbers(asked))
     config.pluginmanager.register(AcceptanceTable(config, wanted), "acceptance-table")

@@ -18,7 +18,7 @@ from trainer_core.data.decoded import DecodedStore, cache_folder
 from trainer_core.data.duplicates import find_copies, find_near_copies
 from trainer_core.data.folders import Source, Sources, find_sources, look_into
 from trainer_core.data.images import BadPictureError, Header, probe, quiet_pillow
-from trainer_core.data.listing import Listing
+from trainer_core.data.listing import Listing, remark
 from trainer_core.data.read_folder import read_folder
 from trainer_core.data.trained_words import identifiers_beside, settle_words
 from trainer_core.errors import ExitCode, UserError
@@ -74,6 +74,12 @@ def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:
     faults = scan.faults if on_bad_image == "skip" else (*scan.faults, *scan.bad_images)
     if faults:
         raise UserError([f"{fault.path}: {fault.text}" for fault in faults], ExitCode.DATASET)
+
+
+def left_out(scan: Scan, on_bad_image: str) -> list[str]:
+    """Return the remark on pictures that cannot be read and are skipped, if there are any."""
+    paths = [fault.path for fault in scan.bad_images] if on_bad_image == "skip" else []
+    return remark('left out, since they cannot be read (dataset.on_bad_image = "skip")', paths)
 
 
 def _look_into_all(sources: Sources, drawing: Drawing | None) -> list[tuple[Source, Listing]]:

@@ -56,6 +56,7 @@ def test_skipped_pictures_are_no_problem(plan, pictures):
     made = plan(dataset={"train_dir": str(train), "on_bad_image": "skip"})
     assert made.errors == ()
     assert len(made.items) == 2
+    assert any("left out" in note and "1 picture (page.jpg)" in note for note in made.notes)
 
 
 def test_a_model_that_will_be_replaced_is_said(plan, tmp_path):
