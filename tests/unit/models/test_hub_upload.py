@@ -7,6 +7,7 @@ import yaml
 
 from trainer_core.config.schema import Config
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.hooks.witness import UPLOAD_FAILED
 from trainer_core.models.hub_upload import UploadError, refuse_bad_token, upload_model
 from trainer_core.train.publish import model_card, publish
 
@@ -132,6 +133,7 @@ def test_the_end_of_a_run_says_where_the_model_is(hub, model):
     assert publish(job(), model.files, events) == f"; uploaded to {hub['url']}/owner/frog"
     (uploaded,) = [event for event in events if event["kind"] == "uploaded"]
     assert (uploaded["files"], uploaded["bytes"], uploaded["step"]) == (2, 35009, 7)
+    assert (uploaded["by"], uploaded["verified"]) == ("hub", True)
     assert {"kind": "phase", "name": "upload", "total": None} in events
     assert publish(job(hub={}), model.files, events) == ""
 
@@ -142,6 +144,7 @@ def test_a_failed_upload_is_a_warning_with_the_command_to_repeat_it(hub, model):
     assert publish(job(), model.files, events) == "; the upload to the Hub failed"
     (warning,) = [event for event in events if event["kind"] == "warning"]
     file, yaml_file = model.files
+    assert warning["code"] == UPLOAD_FAILED
     command = f"hf upload owner/frog {file} frog.safetensors && hf upload owner/frog {yaml_file} frog.yaml"
     assert warning["text"].endswith(f"to repeat: {command}")
     assert file.exists()
