@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,8 @@ from trainer_core.run.lines import decode_line
 from trainer_core.run.lock import look_at_lock
 from trainer_core.run.process import ProcessIdentity, is_suspended
 
-_WHOLE = 2 << 20
-_END = 256 << 10
-_CHUNK = 4 << 20
+_ENDS = 64 << 10
+"""Bytes of the beginning and of the end whose steps are folded."""
 _RESUMABLE = {"stopped", "failed", "crashed"}
 _STEP = b'"kind":"step"'
 """How the trainer writes it (`trainer_core.run.lines.encode_line`)."""
@@ -59,7 +58,7 @@ class RunSummary:
 
 
 def summarize(run: RunDirectory) -> RunSummary:
-    """Look at one run. Of a very long event file only the beginning and the end are folded."""
+    """Look at one run. Of the steps of a long one the first and the last are folded, the others only counted."""
     look = look_at_lock(run)
     events, skipped = _outline(run.events)
     state = fold(events)
@@ -112,36 +111,15 @@ def _created(run: RunDirectory) -> float:
 
 
 def _outline(path: Path) -> tuple[list[Event], int]:
-    """Return the events of the file's beginning and end, and how many steps lie between them."""
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size <= _WHOLE:
-                return list(_decoded(file.read(_WHOLE))), 0
-            head = file.read(_END)
-            head = head[: head.rfind(b"\n") + 1]
-            file.seek(size - _END)
-            tail = file.read().partition(b"\n")[2]
-            file.seek(len(head))
-            skipped = _count_steps(file.read(_CHUNK) for _ in iter(int, 1)) - tail.count(_STEP)
-    except OSError:
-        return [], 0
-    return list(_decoded(head + tail)), max(0, skipped)
-
-
-def _count_steps(chunks: Iterator[bytes]) -> int:
-    """Count the step events of a file that is read in pieces."""
-    count, rest = 0, b""
-    for chunk in chunks:
-        if not chunk:
-            break
-        data = rest + chunk
-        count += data.count(_STEP)
-        rest = data[-(len(_STEP) - 1) :]
-    return count
-
-
-def _decoded(data: bytes) -> Iterator[Event]:
-    for line in data[: data.rfind(b"\n") + 1].splitlines():
-        if (event := decode_line(line)) is not None:
-            yield event
+    """Return the events without the steps between the file's beginning and end, and how many those are."""
+    events: list[Event] = []
+    skipped = position = 0
+    with suppress(OSError), path.open("rb") as file:
+        end = os.fstat(file.fileno()).st_size - _ENDS
+        for line in file:
+            position += len(line)
+            if _ENDS < position < end and _STEP in line:
+                skipped += 1
+            elif line.endswith(b"\n") and (event := decode_line(line)) is not None:
+                events.append(event)
+    return events, skipped
