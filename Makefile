@@ -44,6 +44,7 @@ bench-gpu: $(READY)
 
 generate: $(READY)
 	$(BIN)/python tools/generate_docs.py
+	$(BIN)/python -m tests.faults.page
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -10,9 +10,9 @@ from typing import Any
 
 from trainer_core.errors import ExitCode
 from trainer_core.run.atomic import STAGING_PREFIX
+from trainer_core.run.checkpoints import checkpoints, verified_manifest
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventReader
-from trainer_core.train.checkpoint import checkpoints, verified_manifest
 
 PATIENCE = 120.0
 _NEXT_ACTION = re.compile(

@@ -20,8 +20,8 @@ from tests.faults.evidence import (
     wait_until,
 )
 from trainer_core.errors import ExitCode
+from trainer_core.run.checkpoints import checkpoints
 from trainer_core.run.lock import is_alive
-from trainer_core.train.checkpoint import checkpoints
 
 SLOW_DISK = """
 import os, time
