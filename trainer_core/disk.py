@@ -109,8 +109,7 @@ def disk_need(
     """
     size = model_size(model) if model else None
     model_bytes = _result_bytes(config, model, size)
-    states = CHECKPOINTS if config.save.state_every_minutes else saves.moments + 1  # a stop writes one too
-    num_checkpoints = min(CHECKPOINTS, states)
+    num_checkpoints = min(CHECKPOINTS, saves.states + 1)  # a stop writes one too
     models, checkpoints = model_bytes * saves.at_once, _checkpoint_bytes(config, model, size) * num_checkpoints
     cache, previews = _cache_bytes(config, items, fits), _preview_bytes(config, saves)
     class_pictures = {each.folder: _class_picture_bytes(config, each) for each in drawn}

@@ -29,6 +29,7 @@ class Saves:
         on_the_way: models saved before the end.
         at_once: models that exist together at most, the finished one or one being written among them.
         moments: steps at which models are saved; a checkpoint is written at each.
+        states: steps at which a checkpoint may be written; any, where one is due as minutes pass.
         draws: how often all previews are drawn.
         pictures: how many previews are drawn each time.
         first: names of the first models on the way, in order.
@@ -38,6 +39,7 @@ class Saves:
     on_the_way: int
     at_once: int
     moments: int
+    states: int
     draws: int
     pictures: int
     first: tuple[str, ...]
@@ -58,6 +60,7 @@ def planned_saves(config: Config, model: ModelInfo | None, order: TrainingOrder,
         on_the_way=count,
         at_once=kept + 1,
         moments=_moments(save_steps, last),
+        states=last if save.state_every_minutes else _moments(save_steps, last),
         draws=_moments(draw_steps, last) + sample.before_training + 1 if sample.prompts else 0,
         pictures=len(sample.prompts) * sample.num_per_prompt,
         first=tuple(name + ending for name in islice(_names(save, epoch, last), SHOWN)),

@@ -75,15 +75,22 @@ def test_a_vae_from_elsewhere_counts_too(plan, model_file, elements):
 def test_a_checkpoint_holds_trained_weights_and_the_state_of_the_optimizer(
     plan, elements, tables, bytes_each, trains_text
 ):
-    disk = plan(**tables).disk
+    disk = plan(**tables, save={"state_every_minutes": 0}).disk
     trained = elements["unet"] + elements["text_encoder"] * trains_text
     assert disk.num_checkpoints == 1  # only a stop writes one
     assert disk.checkpoints == trained * bytes_each
+    rolling = plan(**tables).disk
+    assert (rolling.num_checkpoints, rolling.checkpoints) == (3, 3 * disk.checkpoints)
+    assert plan(**tables, train={"max_steps": 2}).disk.num_checkpoints == 2
 
 
 def test_a_lora_is_small(plan):
     """Of a model whose header does not tell all shapes, as those of SD 1.x: U-Net and text encoder."""
-    lora = {"method": {"train": "lora"}, "network": {"rank": 8}, "save": {"precision": "fp16"}}
+    lora = {
+        "method": {"train": "lora"},
+        "network": {"rank": 8},
+        "save": {"precision": "fp16", "state_every_minutes": 0},
+    }
     disk = plan(**lora).disk
     numbers = 8 * (423_936 + 165_888)
     assert disk.model_bytes == 2 * numbers
