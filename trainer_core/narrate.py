@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from trainer_core.resume.words import resumed_words
 from trainer_core.run.events import EventWriter
 from trainer_core.text import safe_text
 
@@ -60,7 +61,7 @@ def _describe(kind: str, fields: Mapping[str, Any]) -> str | None:
         case "warning":
             return f"warning: {fields['text']}"
         case "resumed":
-            return f"resumed from step {fields['from_step']}"
+            return resumed_words(fields["from_step"], fields.get("changed"))
         case "finished" | "failed":
             return f"{kind}: {fields['text']}"
         case _:

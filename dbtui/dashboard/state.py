@@ -8,6 +8,7 @@ from typing import Any
 from dbtui.dashboard.curve import LossCurve
 from dbtui.dashboard.pace import Pace
 from trainer_core.narrate import uploaded_words
+from trainer_core.resume.words import resumed_words
 
 Event = dict[str, Any]
 _LONGEST_TEXT = 2000
@@ -237,7 +238,7 @@ def _on_resumed(state: RunState, event: Event) -> None:
     state.pace.restart(step)
     state.previews = deque((each for each in state.previews if each.step <= step), maxlen=64)
     state.written = deque((each for each in state.written if each.step <= step), maxlen=64)
-    _tell(state, "resumed", f"resumed from step {step}")
+    _tell(state, "resumed", resumed_words(step, event.get("changed"))[:_LONGEST_TEXT])
 
 
 def _on_ending(state: RunState, event: Event) -> None:

@@ -1,6 +1,5 @@
 """How a training that is resumed differs from the one that its checkpoint is of, and what of it may differ."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.resume.facts import Facts
 from trainer_core.resume.pictures import changed_pictures
 from trainer_core.resume.settings import changed_settings, field_of, settings_of
+from trainer_core.resume.words import shown_value
 from trainer_core.text import safe_text
 from trainer_core.train.learning_rate import learning_rate_at
 
@@ -40,13 +40,13 @@ class Difference:
 
     def line(self) -> str:
         """Say it in one line: what: was -> is."""
-        return f"{safe_text(self.what)}: {self.words or f'{_shown(self.was)} -> {_shown(self.now)}'}"
+        return f"{safe_text(self.what)}: {self.words or f'{shown_value(self.was)} -> {shown_value(self.now)}'}"
 
     def sentence(self) -> str:
         """Say it in words."""
         if self.words:
             return f"{safe_text(self.what)}: {self.words}"
-        return f"{safe_text(self.what)} was {_shown(self.was)} and is {_shown(self.now)}"
+        return f"{safe_text(self.what)} was {shown_value(self.was)} and is {shown_value(self.now)}"
 
     @property
     def is_setting(self) -> bool:
@@ -104,8 +104,8 @@ def _schedule(was: Facts, now: Facts, config: Config, step: int) -> Iterator[Dif
     after = learning_rate_at(step, now["total_steps"], config.optimizer.learning_rate, config.scheduler)
     before = _rate_then(was, step)
     if before is not None and before != after:
-        rates = [float(f"{rate:.4g}") for rate in (before, after)]
-        yield Difference(f"learning rate after step {step}", *rates, is_safe=True)
+        short_before, short_after = (float(f"{rate:.4g}") for rate in (before, after))
+        yield Difference(f"learning rate after step {step}", short_before, short_after, is_safe=True)
 
 
 def _rate_then(was: Facts, step: int) -> float | None:
@@ -146,9 +146,3 @@ def _made_with(was: Facts, now: Facts) -> Iterator[Difference]:
 def _is_complete(facts: Facts) -> bool:
     """Tell whether the facts hold lists of tables; those of format 1 do not."""
     return "total_steps" in facts
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "not set"
-    return safe_text(value if isinstance(value, str) else json.dumps(value))

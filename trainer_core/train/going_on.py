@@ -28,6 +28,7 @@ def go_on(job: Job, outputs: Outputs, run: RunDirectory, events: EventWriter, wi
     Raises:
         UserError: only damaged checkpoints are left, or the newest is of another training (code RESUME).
     """
+    _tell_of_unread(run, events)
     if newest := _newest(run, events):
         differences = restore(job, newest, allow_changed=wishes.allow_changed, run=quote(safe_text(run.path)))
         outputs.states.resumed_from(newest, is_same=not differences)
@@ -54,6 +55,14 @@ def _newest(run: RunDirectory, events: EventWriter) -> Path | None:
     for problem in damaged:
         events.emit("warning", code="checkpoint_damaged", text=f"{problem}; an older one is used", step=0)
     return newest
+
+
+def _tell_of_unread(run: RunDirectory, events: EventWriter) -> None:
+    """Warn of a run.toml that was edited although a later file counts."""
+    current = run.configuration
+    if run.run_toml.stat().st_mtime > current.stat().st_mtime:
+        text = f"run.toml was changed, but {current.name} counts since it was written: edit that, or use --set"
+        events.emit("warning", code="run_toml_unread", text=text, step=0)
 
 
 def _has_trained(run: RunDirectory) -> bool:

@@ -11,6 +11,7 @@ from trainer_core.data.dataset import Item, Picture
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.resume.differences import as_event, compare, refuse_unsafe, since_file
 from trainer_core.resume.facts import facts_of
+from trainer_core.resume.words import resumed_words
 
 STEP = 500
 
@@ -159,3 +160,13 @@ def test_before_the_first_state_everything_may_change():
     found = since_file(config_of(), config_of(optimizer={"learning_rate": 1e-5}, train={"max_steps": 5}))
     assert {each.what for each in found} == {"optimizer.learning_rate", "train.max_steps"}
     assert all(each.is_safe and each.is_setting for each in found)
+
+
+def test_a_resume_is_told_in_words_whatever_the_event_holds():
+    assert resumed_words(7, None) == resumed_words(7, {}) == "resumed from step 7"
+    assert resumed_words(7, {"train.max_steps": [4, None]}) == (
+        "resumed from step 7, changed: train.max_steps 4 -> not set"
+    )
+    odd = resumed_words(7, {f"a{number}": [1, "\x1b[31m"] if number else 3 for number in range(9)})
+    assert odd.endswith("and 5 more")
+    assert "\x1b" not in odd
