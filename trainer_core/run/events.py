@@ -17,6 +17,7 @@ from trainer_core.run.redact import redact
 FORMAT_VERSION = 1
 _MOST_WAITING = 10_000
 _MOST_AT_ONCE = 500
+_LOST = "{} events could not be written here for a while (the disk was full, say); the training went on"
 
 
 class EventWriter:
@@ -34,6 +35,7 @@ class EventWriter:
         self.lost = 0
         self.watchers: list[Callable[[dict[str, Any]], None]] = []
         self._warned = False
+        self._told = 0
         self._waiting: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
         self._descriptor, self._size = self._open(run.events)
         self._thread = threading.Thread(target=self._write_all, name="events", daemon=True)
@@ -43,8 +45,7 @@ class EventWriter:
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Append one event with the time of now. Secrets in its texts are hidden."""
-        record = {"t": round(time.time(), 3), "mono": round(time.monotonic(), 4), "kind": kind}
-        record |= {name: redact(value) if isinstance(value, str) else value for name, value in fields.items()}
+        record = _record(kind, **fields)
         for watcher in self.watchers:
             with suppress(Exception):  # a log, say
                 watcher(record)
@@ -114,6 +115,9 @@ class EventWriter:
             return
         whole = data[:written].rfind(b"\n") + 1
         self._size += whole
+        if written == len(data) and self.lost > self._told:
+            told, self._told = self.lost - self._told, self.lost
+            self._write_lines([encode_line(_record("warning", code="events_lost", text=_LOST.format(told)))])
         if written < len(data):
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)
@@ -126,6 +130,11 @@ class EventWriter:
             with suppress(OSError, ValueError):
                 sys.stderr.write(f"warning: events are being lost ({redact(reason)}); the training goes on\n")
                 sys.stderr.flush()
+
+
+def _record(kind: str, **fields: Any) -> dict[str, Any]:
+    record = {"t": round(time.time(), 3), "mono": round(time.monotonic(), 4), "kind": kind}
+    return record | {name: redact(value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
 class EventReader(LineReader):

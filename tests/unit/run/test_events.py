@@ -146,6 +146,31 @@ def test_a_full_disk_costs_events_but_not_the_training(run: RunDirectory, read_l
     assert read_lines(run.events)[-1]["kind"] == "step"
 
 
+def test_what_was_lost_is_told_once_there_is_room_again(run: RunDirectory, read_lines, monkeypatch, capfd):
+    writer, real, full = EventWriter(run), os.write, threading.Event()
+
+    def write(descriptor, data):
+        if full.is_set() and b'"kind":' in bytes(data):
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    assert writer.flush()
+    full.set()
+    for step in range(3):
+        writer.emit("step", step=step)
+        assert writer.flush()
+    full.clear()
+    writer.emit("step", step=3)
+    writer.emit("step", step=4)
+    writer.close()
+    told = [(line["kind"], line.get("step"), line.get("code")) for line in read_lines(run.events)]
+    assert sorted(told[1:], key=str) == [("step", 3, None), ("step", 4, None), ("warning", None, "events_lost")]
+    (warning,) = (line for line in read_lines(run.events) if line["kind"] == "warning")
+    assert warning["text"].startswith("3 events could not be written")
+    assert capfd.readouterr().err.count("events are being lost") == 1
+
+
 def test_an_unwritable_file_stops_nobody(run: RunDirectory, capfd):
     run.events.mkdir()
     writer = EventWriter(run)
