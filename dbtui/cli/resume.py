@@ -12,7 +12,6 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
-    from trainer_core.config.schema import Config
     from trainer_core.resume.wishes import Wishes
     from trainer_core.run.directory import RunDirectory
 
@@ -54,13 +53,13 @@ def resume(
     _refuse_held(chosen, take_over)
     refuse_finished(chosen, wishes)
     with stoppable():
-        config = _look(chosen, wishes)
-    wishes = Wishes(with_absolute_paths(wishes.overrides, config), allow_changed)
+        _look(chosen, wishes)
+    wishes = Wishes(with_absolute_paths(wishes.overrides), allow_changed)
     return start(chosen, detach=detach, take_over=take_over, wishes=wishes)
 
 
-def _look(run: "RunDirectory", wishes: "Wishes") -> "Config":
-    """Check everything, and tell what is not what it was; return the configuration.
+def _look(run: "RunDirectory", wishes: "Wishes") -> None:
+    """Check everything, and tell what is not what it was.
 
     The trainer does so too; but on a full disk it could not write why it ended, and a person wants to know now.
     """
@@ -75,14 +74,13 @@ def _look(run: "RunDirectory", wishes: "Wishes") -> "Config":
     since = changes_of(run, config, plan)
     if since is None:
         narrate("there is no state to go on from: it begins anew")
-        return config
+        return
     what = "with these changes" if since.differences else "exactly where it was"
     narrate(f"goes on after step {since.step}, {what}")
     for difference in since.differences:
         narrate(f"  {difference.line()}")
     if not wishes.allow_changed:
         refuse_unsafe(since.differences, safe_text(since.checkpoint), quote(safe_text(run.path)))
-    return config
 
 
 def _unpause(run: "RunDirectory", wishes: "Wishes", detach: bool) -> int:

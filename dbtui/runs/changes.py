@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from trainer_core.config.fields import all_fields
 from trainer_core.config.merge import value_of
+from trainer_core.config.overrides import parse_overrides
+from trainer_core.config.paths import resolve
+from trainer_core.config.problems import Problems
 from trainer_core.config.writer import shown_toml
 from trainer_core.data.originals import Originals
 from trainer_core.on_disk import is_file
@@ -49,16 +52,18 @@ def changes_of(run: RunDirectory, config: "Config", plan: "Plan") -> Since | Non
     return None
 
 
-def with_absolute_paths(overrides: Sequence[str], config: "Config") -> tuple[str, ...]:
-    """Return `overrides` for a trainer that works in another folder; `config` is what they made."""
-    tables = config.model_dump(by_alias=True)
-    absolute = []
-    for override in overrides:
-        key = override.partition("=")[0].strip()
-        field = all_fields().get(key)
-        is_path = field is not None and bool(field.path)
-        absolute.append(f"{key}={shown_toml(value_of(tables, field))}" if field and is_path else override)
-    return tuple(absolute)
+def with_absolute_paths(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return `overrides`, which were found right, for a trainer that works in another folder."""
+    return tuple(_absolute(override) for override in overrides)
+
+
+def _absolute(override: str) -> str:
+    key = override.partition("=")[0].strip()
+    field = all_fields().get(key)
+    if field is None or not field.path:
+        return override
+    value = value_of(parse_overrides([override], Problems()), field)
+    return f"{key}={shown_toml(resolve(value, field.path, Path.cwd()))}"
 
 
 def _remembered(path: Path) -> tuple[int, Facts] | None:
