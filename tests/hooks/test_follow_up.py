@@ -214,6 +214,13 @@ def test_a_stop_ends_the_upload(end, configuration, run, tmp_path):
         end(stop=(run.path / "begun").exists)
 
 
+def test_a_long_upload_is_heard_of(end, configuration, events, monkeypatch):
+    monkeypatch.setattr("trainer_core.hooks.upload._TELL_EVERY", 0.2)
+    configuration('[upload]\ncommand = ["sleep", "1"]\n')
+    end()
+    assert [event["text"] for event in events("progress")][:2] == ["uploading for 0 min"] * 2
+
+
 def test_a_webhook_is_told_everything_but_places_and_secrets(end, configuration, webhook, monkeypatch, run):
     monkeypatch.setenv("MY_TOKEN", "correct horse battery")
     configuration(f'[on_failure]\nwebhook = "{webhook.url}"\n')

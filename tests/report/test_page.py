@@ -146,7 +146,7 @@ def test_without_a_first_preview_it_says_how_to_get_one(page):
     [
         (75, 150, "■ stopped"),
         (6, 150, "✗ failed (exit code 6)"),
-        (None, 150, "✗ interrupted"),
+        (None, 150, "✗ crashed"),
         (2, 0, "No step was trained."),
         (0, 1, "✓ done"),
     ],

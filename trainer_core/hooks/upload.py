@@ -15,6 +15,7 @@ from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventWriter
 from trainer_core.text import safe_text
 
+_TELL_EVERY = 60.0
 _SUM = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{64}(?![0-9A-Za-z])")
 
 
@@ -50,6 +51,7 @@ def _upload(
 ) -> str:
     started = time.monotonic()
     outputs = tuple(str(path) for path in paths)
+    should_stop = _told_every_minute(should_stop, events)
     told = Outcome(run, "done", int(ExitCode.DONE), step, None, "the model is saved", outputs)
     files = _files_of(paths)
     run_command(
@@ -76,6 +78,22 @@ def _upload(
         seconds=round(time.monotonic() - started, 3),
     )
     return "; uploaded and verified" if upload.verify else "; uploaded, but not verified (no upload.verify)"
+
+
+def _told_every_minute(should_stop: Callable[[], bool], events: EventWriter) -> Callable[[], bool]:
+    """Return `should_stop`, which is asked often meanwhile, such that viewers hear of a long upload."""
+    started = told = time.monotonic()
+
+    def ask() -> bool:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _TELL_EVERY:
+            told = now
+            text = f"uploading for {(now - started) / 60:.0f} min"
+            events.emit("progress", phase="upload", done=0, total=None, text=text)
+        return should_stop()
+
+    return ask
 
 
 def _files_of(paths: list[Path]) -> list[Path]:

@@ -40,7 +40,10 @@ def _one_file(path: str, name: str, has_yaml: bool, write: str) -> Iterator[Use]
         if has_yaml
         else name
     )
-    yield Use("Web UI (AUTOMATIC1111, Forge)", f"Copy {files} to models/Stable-diffusion, choose it above.{write}")
+    yield Use(
+        "Web UI (AUTOMATIC1111, Forge)",
+        f"Copy {files} to models/Stable-diffusion and choose it as the checkpoint.{write}",
+    )
     yield Use("ComfyUI", f"Copy {name} to models/checkpoints and open it with Load Checkpoint.{write}")
     yield _diffusers(f'StableDiffusionPipeline.from_single_file("{path}")', write)
 

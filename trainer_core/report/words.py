@@ -6,31 +6,37 @@ from typing import Literal
 from trainer_core.errors import ExitCode
 from trainer_core.report.story import Story
 
-State = Literal["done", "stopped", "failed", "running", "interrupted", "not started"]
+State = Literal["done", "stopped", "failed", "running", "paused", "crashed", "not started"]
 SIGNS: dict[State, str] = {
     "done": "✓",
     "stopped": "■",
     "failed": "✗",
     "running": "●",
-    "interrupted": "✗",
+    "paused": "‖",
+    "crashed": "✗",
     "not started": "·",
 }
 _LAST_TIME = 2**36
 
 
 def state_of(story: Story, lives: bool) -> State:
-    """Say how the run ended, or that it has not; `lives` tells whether a trainer holds its lock."""
+    """Say how the run ended, or that it has not; `lives` tells whether a trainer holds its lock.
+
+    Crashed: the trainer is gone and did not say why.
+    """
     if story.ending is not None:
         code = story.ending.exit_code
         return "done" if code == ExitCode.DONE else "stopped" if code == ExitCode.STOPPED else "failed"
     if lives:
-        return "running"
-    return "interrupted" if story.began else "not started"
+        return "paused" if story.phase == "paused" else "running"
+    return "crashed" if story.began else "not started"
 
 
 def style_of(state: State) -> str:
     """Return the class of the style sheet for a state."""
-    return {"interrupted": "failed", "not started": "stopped", "running": "stopped"}.get(state, state)
+    return {"crashed": "failed", "not started": "stopped", "running": "stopped", "paused": "stopped"}.get(
+        state, state
+    )
 
 
 def duration(seconds: float) -> str:
