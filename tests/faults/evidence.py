@@ -17,7 +17,8 @@ from trainer_core.run.events import EventReader
 PATIENCE = 120.0
 _NEXT_ACTION = re.compile(
     r"`dbtui |dbtui (run|resume|attach|plan|runs|doctor|convert)|set |free |name another|choose|put (it|them) back"
-    r"|remove |upgrade|lower |look at|did you mean|check |start |wait |use |convert|install|stop it|can be|log in"
+    r"|remove |name one|download |upgrade|lower |look at|did you mean|check |start |wait |use |convert|install"
+    r"|stop it|can be|log in"
 )
 """Words with which a message tells what to do now."""
 

@@ -1,4 +1,4 @@
-"""The acceptance table in docs/reliability.md, with the files whose tests prove each row: `make generate` writes it."""
+"""The acceptance table in docs/reliability.md, with the files whose tests prove each row; see `make generate`."""
 
 import re
 from collections.abc import Iterator

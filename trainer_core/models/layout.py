@@ -108,7 +108,11 @@ def read_folder(path: Path) -> DiffusersFolder:
         raise _error(path, closed)
     index = read_json(path / "model_index.json") if is_file(path / "model_index.json") else {}
     if not index and not is_folder(path / "unet"):
-        raise _error(path, "this folder is no Diffusers model (it has no model_index.json and no unet/)")
+        raise _error(
+            path,
+            "this folder is no Diffusers model (it has no model_index.json and no unet/); name one that is, "
+            "or a .safetensors or .ckpt file",
+        )
     _check_pipeline(path, index)
     problems, weights, configs = [], {}, {}
     for component in WEIGHT_STEMS:
