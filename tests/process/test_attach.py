@@ -82,9 +82,7 @@ def test_a_run_that_was_killed_is_shown_with_its_last_words(dbtui, trainer, run)
     assert "ended without a word" in shown.stdout
 
 
-def test_a_name_that_does_not_exist(dbtui, run, tmp_path):
+def test_a_name_that_does_not_exist(dbtui, run):
     done = dbtui("attach", "sls-forg-1", "--runs-dir", run.path.parent)
     assert done.returncode == 2
-    assert "sls-frog-1" in done.stderr
-    assert "there are no runs" in dbtui("attach", "--runs-dir", tmp_path / "none").stderr
-    assert "holds no run.toml" in dbtui("attach", tmp_path).stderr
+    assert "did you mean sls-frog-1?" in done.stderr
