@@ -141,8 +141,6 @@ def test_sigterm_saves_and_a_resume_ends_with_the_same_weights(finished, run_fil
     wait_for_end(run)
     assert events(run, "resumed")[0]["from_step"] >= 4
     assert losses(run) == losses(finished)
-    assert "frog is done: " in dbtui("attach", run.path).stdout
-    assert "step 1/" in dbtui("log", run.path).stdout  # of the events: the console was the caller's
     assert_same_weights(run.output / "frog.safetensors", finished.output / "frog.safetensors")
     again = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=120)
     assert again.returncode == ExitCode.RESUME
@@ -202,6 +200,8 @@ def test_the_bundle_trains_the_same_where_nothing_of_dbtui_is_installed(finished
     assert trained.returncode == 0, trained.stderr
     run = type(finished)(empty / "runs" / "frog")
     assert losses(run) == losses(finished)
+    assert "frog is done: " in dbtui("attach", run.path).stdout
+    assert "step 1/" in dbtui("log", run.path).stdout  # of the events: the console was the caller's
     assert_same_weights(run.output / "frog.safetensors", finished.output / "frog.safetensors")
     page = run.report.read_text(encoding="utf-8")
     assert page.count("<img ") == 2 + 5  # previews, dataset
