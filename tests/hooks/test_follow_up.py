@@ -151,7 +151,7 @@ def test_without_an_upload_nothing_that_waits_for_it_runs(end, configuration, ev
     assert events("warning")[0]["text"] == "after_upload was not run: nothing was uploaded"
 
 
-HUB = {"kind": "uploaded", "by": "hub", "verified": True}
+HUB = {"kind": "uploaded", "by": "hub", "verified": True, "step": 9}
 HUB_FAILED = {"kind": "warning", "code": UPLOAD_FAILED, "text": "the Hub answered 500"}
 COMMAND = {"kind": "uploaded", "by": "command", "verified": True}
 NOT_VERIFIED = {"kind": "uploaded", "by": "command", "verified": False}
@@ -174,7 +174,8 @@ def test_the_worst_of_all_uploads_counts(run, uploads, state):
     witness = Witness()
     for event in (*uploads, {"kind": "finished", "exit_code": 0, "text": "", "outputs": []}):
         witness.see(event)
-    assert witness.outcome(run).upload == state
+    outcome = witness.outcome(run)
+    assert (outcome.upload, outcome.step) == (state, 9 if uploads and uploads[0] is HUB else 0)
 
 
 def test_without_an_end_nothing_follows(run):

@@ -27,6 +27,7 @@ class Witness:
             case "resumed":
                 self._step = event["from_step"]
             case "uploaded":
+                self._step = event.get("step") or self._step  # a resume may have nothing else left to do
                 self._uploads.add("verified" if event.get("verified") is True else "unverified")
             case "warning" if event.get("code") == UPLOAD_FAILED:
                 self._uploads.add("failed")
