@@ -10,6 +10,7 @@ import torch
 
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.checkpoints import newest_valid, step_of
+from trainer_core.run.control import Command
 from trainer_core.run.directory import RunDirectory
 from trainer_core.train import state_saver, tensor_file
 from trainer_core.train.checkpoint import load_checkpoint
@@ -228,3 +229,23 @@ def test_a_model_that_cannot_be_written_is_a_warning_while_a_state_stands(output
         outputs.save_model_on_the_way("m3")
     assert caught.value.code is ExitCode.DISK
     assert not outputs.run.output.exists() or list(outputs.run.output.iterdir()) == []
+
+
+def test_a_final_model_that_cannot_be_written_leaves_the_state(outputs, monkeypatch):
+    monkeypatch.setattr("trainer_core.models.save.why_no_room", lambda *_: "not enough room")
+    with pytest.raises(UserError, match=r"not enough room[^\n]*\n`dbtui resume` goes on from step 1") as caught:
+        outputs.save_final_model("frog")
+    assert caught.value.code is ExitCode.DISK
+    assert names(outputs) == ["000001"]
+
+
+def test_a_model_that_was_asked_for_and_cannot_be_written_is_answered(outputs, monkeypatch):
+    monkeypatch.setattr("trainer_core.models.save.why_no_room", lambda *_: "not enough room")
+    waiting = [Command("a", "save")]
+    halt = SimpleNamespace(
+        commands=lambda: [waiting.pop()] if waiting else [], is_asked=lambda: False, reason=None
+    )
+    session = Session(outputs.job, outputs, outputs.events, halt, None)
+    assert session.between_steps()
+    (answer,) = told(outputs, "control_ack")
+    assert (answer["ok"], "not enough room" in answer["text"]) == (False, True)

@@ -17,7 +17,7 @@ from trainer_core.saves import ENDINGS, names_until
 from trainer_core.text import safe_text
 from trainer_core.train.job import Job, leave_the_device
 from trainer_core.train.out_of_memory import free_memory, is_out_of_memory
-from trainer_core.train.patience import Patience
+from trainer_core.train.patience import Patience, way_back
 from trainer_core.train.preview import draw, save_picture
 from trainer_core.train.result import save_result
 from trainer_core.train.state_saver import StateSaver
@@ -60,6 +60,16 @@ class Outputs:
             path = str(saved.paths[0])
             self.events.emit("saved", step=self.job.step, path=path, seconds=seconds, bytes=saved.bytes)
         return saved.paths
+
+    def save_final_model(self, name: str) -> list[Path]:
+        """Write the finished model; where the disk does not take it, the state, so that a resume just writes it."""
+        try:
+            return self.save_model(name)
+        except UserError as error:
+            if error.code is not ExitCode.DISK:
+                raise
+            self.save_last_state()
+            raise UserError([*error.problems, way_back(self.job.step)], error.code) from error
 
     def save_model_on_the_way(self, name: str) -> list[Path]:
         """Write a model during the training and remove the oldest of these beyond `save.keep_last`.

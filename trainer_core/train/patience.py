@@ -35,12 +35,12 @@ class Patience:
             reason = "no earlier state stands, so the training does not go on unprotected"
             raise UserError([*error.problems, reason], error.code) from error
         if self.failures >= MOST_FAILURES:
-            raise UserError([*error.problems, way_back(standing, self.failures)], error.code) from error
+            raise UserError([*error.problems, way_back(step_of(standing), self.failures)], error.code) from error
         stands = f"the state of step {step_of(standing)} stands, so the training goes on"
         return f"{text}; {stands} ({self.failures} of {MOST_FAILURES} failures in a row)"
 
 
-def way_back(standing: Path, failures: int = 1) -> str:
+def way_back(step: int, failures: int = 1) -> str:
     """Say what a resume begins with."""
     count = f"that was the failure number {failures} in a row; " if failures > 1 else ""
-    return f"{count}`dbtui resume` goes on from step {step_of(standing)}, once there is room"
+    return f"{count}`dbtui resume` goes on from step {step}, once there is room"

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.control import Command, acknowledge
 from trainer_core.run.events import EventWriter
 from trainer_core.run.machine import GpuMonitor
@@ -120,15 +121,25 @@ class Session:
     def _obey(self, command: Command) -> None:
         match command.kind:
             case "save":
-                name = step_name(self.job.config.save.output_name, self.job.step)
-                text = f"saved {self.outputs.save_model(name)[0].name}"
-                acknowledge(self.events, command, True, text)
+                self._save(command)
             case "sample":
                 self._draw(command)
             case "pause":
                 Pause(self.job, self.halt, self.events, self._obey, self._draw).last(command)
             case _:
                 acknowledge(self.events, command, False, f"there is nothing to {command.kind}")
+
+    def _save(self, command: Command) -> None:
+        """Save a model because somebody asked; a disk that does not take it is no reason to end the training."""
+        name = step_name(self.job.config.save.output_name, self.job.step)
+        try:
+            text = f"saved {self.outputs.save_model(name)[0].name}"
+        except UserError as error:
+            if error.code is not ExitCode.DISK:
+                raise
+            acknowledge(self.events, command, False, " ".join(error.problems))
+        else:
+            acknowledge(self.events, command, True, text)
 
     def _draw(self, command: Command) -> None:
         wanted = len(pictures_of(self.job.config.sample))

@@ -19,6 +19,7 @@ from trainer_core.run.checkpoints import StoppedCheckingError, checkpoints, prun
 from trainer_core.run.memory import free_main_memory
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import Checkpoint, write_checkpoint
+from trainer_core.train.out_of_memory import is_out_of_memory
 
 COPIES = 2
 """How often the state must fit into the main memory that is available before one copy of it is made."""
@@ -72,8 +73,7 @@ class StateSaver:
         """Save `checkpoint`; return as soon as the training may go on. See `outcome`. Raises UserError(DISK)."""
         started = time.monotonic()
         self._hurry.clear()
-        if fits_into_memory(checkpoint.bytes):
-            copy = checkpoint.copy()
+        if copy := _copied(checkpoint):
             self._under_way = _beside(self._write_and_check, copy, time.monotonic() - started)
         else:
             self._under_way = _beside(self._check, self._write(checkpoint, started))
@@ -139,6 +139,18 @@ def _beside(work: Callable[..., SavedState], *arguments: Any) -> Future[SavedSta
     future = pool.submit(work, *arguments)
     pool.shutdown(wait=False)
     return future
+
+
+def _copied(checkpoint: Checkpoint) -> Checkpoint | None:
+    """Return a copy in main memory, or None where there is no room for it."""
+    if not fits_into_memory(checkpoint.bytes):
+        return None
+    try:
+        return checkpoint.copy()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
 
 
 def fits_into_memory(size: int) -> bool:

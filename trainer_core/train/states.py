@@ -67,7 +67,7 @@ class States:
             saved = self.saver.save_now(checkpoint_of(self.job))
         except UserError as error:
             standing = self.saver.standing
-            more = [way_back(standing)] if standing else ["nothing was saved before"]
+            more = [way_back(step_of(standing))] if standing else ["nothing was saved before"]
             raise UserError([*error.problems, *more], error.code) from error
         self.current = self.job.step
         self._tell(saved)
