@@ -13,7 +13,7 @@ from trainer_core.errors import ExitCode
 
 DOCS = Path(__file__).parents[2] / "docs"
 NO_MEMORY = """
-import torch, trainer_core.train.run as run
+import torch, trainer_core.train.make_ready as run
 def load_model(*arguments, **options):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 run.load_model = load_model

@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.evidence import (
     console,
+    content,
     ended_well_told,
     events,
     losses,
@@ -41,6 +42,12 @@ def stuck(*arguments, **options):
     library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
     library.pthread_mutex_lock(mutex)
     library.pthread_mutex_lock(mutex)
+"""
+ON_THE_HUB = """
+import os
+import trainer_core.train.hand_over as hand_over, trainer_core.train.make_ready as make_ready
+os.environ["HF_TOKEN"] = "hf_" + "t" * 30
+make_ready.refuse_bad_token = lambda repo: None
 """
 PREVIEW = (
     'sample = { every_n_steps = 5, prompts = [{ prompt = "frog", steps = %d }, { prompt = "a frog", steps = 1 }] }'
@@ -100,7 +107,7 @@ def test_while_pictures_are_read(make, start, number: int):
 
 def test_while_native_code_does_not_come_back(make, start):
     run = make()
-    trainer = start(run, before=STUCK + "import trainer_core.train.run as r\nr.load_model = stuck")
+    trainer = start(run, before=STUCK + "import trainer_core.train.make_ready as r\nr.load_model = stuck")
     wait_until(lambda: "stuck" in console(run), "it is stuck")
     status, seconds = stop(trainer)
     assert status == ExitCode.STOPPED
@@ -158,18 +165,32 @@ def test_in_the_final_save_the_model_is_written_and_the_run_is_done(make, start,
 
 
 @pytest.mark.faults
-def test_in_the_upload_the_run_can_be_resumed_to_upload(make, start, whole):
+def test_in_the_upload_the_run_is_stopped_and_a_resume_only_uploads(make, start, whole):
     run = make("hub.push=true", "hub.repo_id=owner/frog", "save.every_n_steps=100")
-    token = 'import os\nos.environ["HF_TOKEN"] = "hf_" + "t" * 30\nimport trainer_core.train.run as r\n'
-    token += "r.refuse_bad_token = lambda repo: None\n"
-    trainer = start(run, before=STUCK + token + "r.publish = stuck")
+    trainer = start(run, before=STUCK + ON_THE_HUB + "hand_over.publish = stuck")
     wait_until(lambda: "stuck" in console(run), "it uploads")
-    assert "not uploaded" in stops_at_once(run, trainer)
+    assert "not uploaded (asked by SIGTERM); `dbtui resume frog` uploads it" in stops_at_once(run, trainer)
     assert same_weights(run, whole)
-    uploads = "r.publish = lambda job, paths, events: f'; uploaded {paths[0].name}'"
-    assert start(run, before=token + uploads).wait() == 0, console(run)
+    kept = content(run.output)
+
+    uploads = ON_THE_HUB + "hand_over.publish = lambda trained, events: f'; uploaded {trained.paths[0].name}'\n"
+    trains = "import trainer_core.train.run as run\nrun.make_ready = None"
+    assert start(run, before=uploads + trains).wait() == 0, console(run)
     assert events(run)[-1]["text"] == "trained 12 steps; uploaded frog.safetensors"
-    assert len(losses(run)) == 12
+    assert content(run.output) == kept
+
+
+@pytest.mark.faults
+def test_after_a_stop_in_the_upload_another_model_is_not_uploaded(make, start, whole):
+    """Where the model is not the one that was written, the run goes on from its state."""
+    run = make("hub.push=true", "hub.repo_id=owner/frog")
+    trainer = start(run, before=STUCK + ON_THE_HUB + "hand_over.publish = stuck")
+    wait_until(lambda: "stuck" in console(run), "it uploads")
+    stops_at_once(run, trainer)
+    (run.output / "frog.safetensors").unlink()
+    assert start(run, before=ON_THE_HUB + "hand_over.publish = lambda trained, events: ''").wait() == 0, console(
+        run
+    )
     assert same_weights(run, whole)
 
 

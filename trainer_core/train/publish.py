@@ -1,7 +1,9 @@
 """The end of a run with hub.push: the finished model goes to the Hub; the run is done in any case."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer_core.config.schema import Config
 from trainer_core.hooks.witness import UPLOAD_FAILED
@@ -9,17 +11,34 @@ from trainer_core.models.hub_upload import UploadError, command_to_repeat, uploa
 from trainer_core.models.sniff import is_hub_id
 from trainer_core.run.events import EventWriter
 from trainer_core.text import safe_text
-from trainer_core.train.job import Job
 
 METHODS = {"dreambooth": "DreamBooth", "finetune": "fine-tuning", "hybrid": "DreamBooth with captions"}
 
 
-def publish(job: Job, paths: list[Path], events: EventWriter) -> str:
-    """Upload the model at `paths` if hub.push asks for it; return what to say of it at the end of the run.
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training whose model is written.
+
+    Attributes:
+        family: the title of the model's family.
+        step: steps trained.
+        paths: the model's files, or its folder.
+        totals: what was done in all, as the run's end tells it.
+    """
+
+    config: Config
+    family: str
+    step: int
+    paths: list[Path]
+    totals: dict[str, Any]
+
+
+def publish(trained: Trained, events: EventWriter) -> str:
+    """Upload the model if hub.push asks for it; return what to say of it at the end of the run.
 
     A failure is a warning event: the model lies in the output folder as without the upload.
     """
-    hub = job.config.hub
+    hub, paths = trained.config.hub, trained.paths
     if not hub.push or hub.repo_id is None:
         return ""
     started = time.monotonic()
@@ -29,18 +48,20 @@ def publish(job: Job, paths: list[Path], events: EventWriter) -> str:
             paths,
             hub.repo_id,
             private=hub.private,
-            card=model_card(job.config, hub.repo_id, job.model.family.title, job.step),
+            card=model_card(trained.config, hub.repo_id, trained.family, trained.step),
             progress=lambda text: events.emit("progress", phase="upload", done=0, total=None, text=text),
         )
     except UploadError as error:
         repeat = command_to_repeat(paths, hub.repo_id)
         text = f"the upload to {hub.repo_id} failed ({error}); the model is in {safe_text(paths[0])}"
-        events.emit("warning", code=UPLOAD_FAILED, text=f"{text}; to repeat: {safe_text(repeat)}", step=job.step)
+        events.emit(
+            "warning", code=UPLOAD_FAILED, text=f"{text}; to repeat: {safe_text(repeat)}", step=trained.step
+        )
         return "; the upload to the Hub failed"
     seconds = round(time.monotonic() - started, 3)
     events.emit(
         "uploaded",
-        step=job.step,
+        step=trained.step,
         by="hub",
         verified=True,
         url=uploaded.url,

@@ -9,7 +9,7 @@ from trainer_core.config.schema import Config
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.hooks.witness import UPLOAD_FAILED
 from trainer_core.models.hub_upload import UploadError, refuse_bad_token, upload_model
-from trainer_core.train.publish import model_card, publish
+from trainer_core.train.publish import Trained, model_card, publish
 
 TOKEN = "hf_" + "t" * 30
 
@@ -120,28 +120,25 @@ class Recorder(list):
         self.append({"kind": kind, **fields})
 
 
-def job(**tables):
+def trained(model, **tables):
     config = {"hub": {"push": True, "repo_id": "owner/frog"}, **tables}
-    family = SimpleNamespace(title="Stable Diffusion 1.x")
-    return SimpleNamespace(
-        config=Config.model_validate(config), model=SimpleNamespace(family=family), step=7, adapters=None
-    )
+    return Trained(Config.model_validate(config), "Stable Diffusion 1.x", 7, model.files, {})
 
 
 def test_the_end_of_a_run_says_where_the_model_is(hub, model):
     events = Recorder()
-    assert publish(job(), model.files, events) == f"; uploaded to {hub['url']}/owner/frog"
+    assert publish(trained(model), events) == f"; uploaded to {hub['url']}/owner/frog"
     (uploaded,) = [event for event in events if event["kind"] == "uploaded"]
     assert (uploaded["files"], uploaded["bytes"], uploaded["step"]) == (2, 35009, 7)
     assert (uploaded["by"], uploaded["verified"]) == ("hub", True)
     assert {"kind": "phase", "name": "upload", "total": None} in events
-    assert publish(job(hub={}), model.files, events) == ""
+    assert publish(trained(model, hub={}), events) == ""
 
 
 def test_a_failed_upload_is_a_warning_with_the_command_to_repeat_it(hub, model):
     hub["status"]["create"] = 403
     events = Recorder()
-    assert publish(job(), model.files, events) == "; the upload to the Hub failed"
+    assert publish(trained(model), events) == "; the upload to the Hub failed"
     (warning,) = [event for event in events if event["kind"] == "warning"]
     file, yaml_file = model.files
     assert warning["code"] == UPLOAD_FAILED
@@ -153,11 +150,13 @@ def test_a_failed_upload_is_a_warning_with_the_command_to_repeat_it(hub, model):
 def test_the_card_names_the_method_and_nothing_private():
     concept = {"identifier": "sls", "class": "frog", "instance_dir": "/home/me/pictures"}
     tables = {"concept": [concept], "sample": {"prompts": [{"prompt": "secret prompt"}]}}
-    card = model_card(job(model={"base": "owner/base"}, **tables).config, "owner/frog", "SD", 7)
+    card = model_card(Config.model_validate({"model": {"base": "owner/base"}, **tables}), "owner/frog", "SD", 7)
     _, head, text = card.split("---\n")
     assert yaml.safe_load(head)["base_model"] == "owner/base"
     assert "DreamBooth, 7 steps at 512 x 512" in text
-    local = model_card(job(model={"base": "/home/me/m.safetensors"}, **tables).config, "owner/frog", "SD", 7)
+    local = model_card(
+        Config.model_validate({"model": {"base": "/home/me/m.safetensors"}, **tables}), "owner/frog", "SD", 7
+    )
     assert "base_model" not in local
     for private in ("sls", "/home", "secret"):
         assert private not in card + local

@@ -1,0 +1,182 @@
+"""From a run directory to a training that is ready: everything that comes before the first step."""
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer_core.config.schema import Config, Save
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.hub_upload import refuse_bad_token
+from trainer_core.models.load import load_model
+from trainer_core.narrate import NarratedEvents
+from trainer_core.plan import Plan, make_plan
+from trainer_core.report.seen import write_seen
+from trainer_core.resume.wishes import Wishes
+from trainer_core.run.atomic import remove_strays
+from trainer_core.run.directory import RunDirectory, shared_cache
+from trainer_core.run.machine import GpuMonitor
+from trainer_core.run.output_lock import output_held
+from trainer_core.run.process import write_process_record
+from trainer_core.run.stop_signals import StopRequestedError
+from trainer_core.services import TOKEN
+from trainer_core.text import safe_text
+from trainer_core.train.class_images import draw_class_pictures
+from trainer_core.train.going_on import go_on
+from trainer_core.train.halt import Halt
+from trainer_core.train.job import Samples, prepare
+from trainer_core.train.naming import is_name_of
+from trainer_core.train.out_of_memory import out_of_memory_explained
+from trainer_core.train.outputs import Outputs
+from trainer_core.train.possible import refuse_impossible
+from trainer_core.train.precision import Precision
+from trainer_core.train.session import Session
+from trainer_core.train.throttle import throttled
+
+
+def make_ready(
+    run: RunDirectory, config: Config, events: NarratedEvents, halt: Halt, wishes: Wishes, held: ExitStack
+) -> Session:
+    """Do everything that comes before the steps; a stop may interrupt it anywhere: nothing is lost with it.
+
+    `held` gets what the run holds until its end.
+    """
+    held.enter_context(out_of_memory_explained(config))
+    held.enter_context(output_held(config.save, run))
+    device = _device()
+    gpu = GpuMonitor(_uuid(device)) if device.type == "cuda" else None
+    write_process_record(run, _gpu_facts(gpu))
+    _remove_strays(run, config.save)
+    if config.train.cpu_threads:
+        torch.set_num_threads(config.train.cpu_threads)
+    refuse_impossible(config, device)
+    if config.hub.push and config.hub.repo_id and os.environ.get(TOKEN):  # that it is missing, the plan tells
+        refuse_bad_token(config.hub.repo_id)
+    plan = _plan(config, run, events, halt)
+    events.emit("phase", name="load", total=None)
+    model = load_model(config.model, progress=lambda text: _tell_loading(events, halt, text))
+    for note in model.notes:
+        events.emit("warning", code="model", text=note, step=0)
+    plan = _with_class_pictures(config, plan, model, device, run, events, halt)
+    _remember_dataset(config, plan, run, events)
+    samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
+    job = prepare(
+        config,
+        samples,
+        model,
+        device,
+        events,
+        cache_dir=shared_cache(run.path.parent),
+        should_stop=halt.requested,
+    )
+    outputs = Outputs(job, run, events, halt.is_asked)
+    go_on(job, outputs, run, events, wishes)
+    return Session(job, outputs, events, halt, gpu)
+
+
+def _with_class_pictures(
+    config: Config,
+    plan: Plan,
+    model: Any,
+    device: torch.device,
+    run: RunDirectory,
+    events: NarratedEvents,
+    halt: Halt,
+) -> Plan:
+    """Draw the class pictures that are missing, and plan again with them."""
+    if not any(each.missing for each in plan.scan.drawn):
+        return plan
+    is_complete = draw_class_pictures(
+        plan.scan.drawn,
+        config.prior,
+        config.dataset.resolution,
+        model,
+        device,
+        events,
+        clip_skip=config.model.clip_skip,
+        autocast=Precision.of(config.memory, device).autocast(device),
+        should_stop=halt.requested,
+    )
+    if not is_complete:
+        raise StopRequestedError
+    return _plan(config, run, events, halt, told=plan.notes)
+
+
+def _plan(
+    config: Config, run: RunDirectory, events: NarratedEvents, halt: Halt, *, told: Sequence[str] = ()
+) -> Plan:
+    """Read the dataset and everything else; raise what is wrong, and tell the remarks that are not `told` yet."""
+
+    def tell(done: int, total: int) -> None:
+        halt.leave_if_requested()
+        events.emit("progress", phase="load", done=done, total=total)
+
+    events.emit("phase", name="load", total=None)
+    plan = make_plan(
+        config,
+        run.path.parent,
+        deep=True,
+        run_dir=run.path,
+        progress=throttled(tell),
+    )
+    plan.raise_for_problems()
+    for note in plan.notes:
+        if note not in told:
+            events.emit("warning", code="note", text=note, step=0)
+    return plan
+
+
+def _remember_dataset(config: Config, plan: Plan, run: RunDirectory, events: NarratedEvents) -> None:
+    """Keep what is trained on for the report; without it, that only lacks a section."""
+    try:
+        write_seen(
+            run, config.dataset, plan.scan, plan.items, plan.fits, plan.order, plan.total_steps, plan.formula
+        )
+    except OSError as error:
+        text = f"dataset.json could not be written, so report.html will not show the dataset ({safe_text(error)})"
+        events.emit("warning", code="report", text=text, step=0)
+
+
+def _tell_loading(events: NarratedEvents, halt: Halt, text: str) -> None:
+    halt.leave_if_requested()
+    share = re.search(r"(\d+)%", text)
+    events.emit("progress", phase="load", done=int(share[1]) if share else 0, total=100 if share else 0, text=text)
+
+
+def _device() -> torch.device:
+    from accelerate import PartialState
+
+    state = PartialState()
+    if state.num_processes > 1:
+        raise UserError(
+            f"{state.num_processes} processes were launched, but a run trains on one device: start it without "
+            "`accelerate launch --num_processes`, or with 1.",
+            ExitCode.CONFIG,
+        )
+    device: torch.device = state.device
+    return device
+
+
+def _uuid(device: torch.device) -> str | None:
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return f"GPU-{uuid}" if uuid else None
+
+
+def _gpu_facts(gpu: GpuMonitor | None) -> dict[str, str | float | None] | None:
+    reading = gpu.first() if gpu else None
+    if reading is None:
+        return None
+    return {"name": reading.name, "driver": reading.driver, "vram_total_gb": reading.vram_total_gb}
+
+
+def _remove_strays(run: RunDirectory, save: Save) -> None:
+    """Remove what a killed process left; in a folder for models only what bears this run's names, held by it."""
+    for folder in (run.path, run.checkpoints, run.output, run.samples):
+        remove_strays(folder)
+    if save.output_dir:
+        remove_strays(Path(save.output_dir), partial(is_name_of, save.output_name))
