@@ -62,7 +62,7 @@ class Outputs:
         return saved.paths
 
     def save_final_model(self, name: str) -> list[Path]:
-        """Write the finished model; where the disk does not take it, the state, so that a resume just writes it."""
+        """Write the finished model; where the disk does not take it, the state, so that a resume writes it."""
         try:
             return self.save_model(name)
         except UserError as error:
