@@ -44,7 +44,8 @@ def _write_report(run: RunDirectory, events: EventWriter) -> None:
 
         write_report(run)
     except Exception as error:  # noqa: BLE001 - no page is worth a training
-        traceback.print_exc(file=sys.stderr)
+        if not isinstance(error, OSError):  # a disk that is full says enough in a line
+            traceback.print_exc(file=sys.stderr)
         text = f"report.html could not be written ({type(error).__name__}: {safe_text(error, 200)})"
         _warn(events, "report", f"{text}; to try again: dbtui report {run.name}")
 

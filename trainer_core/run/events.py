@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from trainer_core.run.directory import RunDirectory
-from trainer_core.run.lines import LineReader, cut_torn_line, encode_line
+from trainer_core.run.lines import LineReader, cut_torn_line, decode_line, encode_line
 from trainer_core.run.redact import redact
 
 FORMAT_VERSION = 1
 _MOST_WAITING = 10_000
 _MOST_AT_ONCE = 500
+_MATTERING = {"warning", "control_ack", "checkpoint", "saved", "resumed", "finished", "failed"}
+"""Kinds of events that are kept while the disk takes nothing."""
+_MOST_OWED = 100
+_RESERVED = 64 << 10
+"""Bytes that are set aside for these, at the end."""
 _LOST = "{} events could not be written here for a while (the disk was full, say); the training went on"
 
 
@@ -24,7 +29,9 @@ class EventWriter:
     """The one writer of a run's events. Writing never blocks and never raises.
 
     Lines are handed to a thread, which writes them whole. If the disk is full or does not answer,
-    lines are dropped and counted, one warning goes to stderr, and the training goes on.
+    lines are dropped and counted, one warning goes to stderr, and the training goes on. Lines that matter are
+    kept and written once they can be; at the latest at the end, into room that was reserved for that, so that a
+    run that ends because its disk is full can say so.
 
     Attributes:
         lost: events that could not be written.
@@ -36,8 +43,12 @@ class EventWriter:
         self.watchers: list[Callable[[dict[str, Any]], None]] = []
         self._warned = False
         self._told = 0
+        self._owed: list[bytes] = []
+        self._reserve = run.path / ".reserve"
         self._waiting: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
         self._descriptor, self._size = self._open(run.events)
+        with suppress(OSError):
+            self._reserve.write_bytes(os.urandom(_RESERVED))  # zeros take no room on some file systems
         self._thread = threading.Thread(target=self._write_all, name="events", daemon=True)
         self._thread.start()
         if self._size == 0:
@@ -85,6 +96,10 @@ class EventWriter:
             self._write_lines(lines)
             for _ in lines:
                 self._waiting.task_done()
+        with suppress(OSError):
+            self._reserve.unlink()
+        if self._owed:
+            self._write_lines([])
         self._waiting.task_done()
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -107,21 +122,22 @@ class EventWriter:
         if self._descriptor < 0:
             self.lost += len(lines)
             return
-        data = b"".join(lines)
+        data, reason = b"".join([*self._owed, *lines]), "no space left on the disk"
         try:
             written = os.write(self._descriptor, data)
         except OSError as error:
-            self._lose(str(error.strerror), len(lines))
-            return
+            written, reason = 0, str(error.strerror)
         whole = data[:written].rfind(b"\n") + 1
         self._size += whole
-        if written == len(data) and self.lost > self._told:
-            told, self._told = self.lost - self._told, self.lost
-            self._write_lines([encode_line(_record("warning", code="events_lost", text=_LOST.format(told)))])
-        if written < len(data):
+        left = data[whole:].splitlines(keepends=True)
+        self._owed = [line for line in left if _matters(line)][-_MOST_OWED:]
+        if left:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)
-            self._lose("no space left on the disk", data[whole:].count(b"\n"))
+            self._lose(reason, len(left) - len(self._owed))
+        elif self.lost > self._told:
+            told, self._told = self.lost - self._told, self.lost
+            self._write_lines([encode_line(_record("warning", code="events_lost", text=_LOST.format(told)))])
 
     def _lose(self, reason: str, events: int = 1) -> None:
         self.lost += events
@@ -135,6 +151,11 @@ class EventWriter:
 def _record(kind: str, **fields: Any) -> dict[str, Any]:
     record = {"t": round(time.time(), 3), "mono": round(time.monotonic(), 4), "kind": kind}
     return record | {name: redact(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _matters(line: bytes) -> bool:
+    record = decode_line(line)
+    return record is not None and record.get("kind") in _MATTERING
 
 
 class EventReader(LineReader):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,34 @@ def test_what_was_lost_is_told_once_there_is_room_again(run: RunDirectory, read_
     (warning,) = (line for line in read_lines(run.events) if line["kind"] == "warning")
     assert warning["text"].startswith("3 events could not be written")
     assert capfd.readouterr().err.count("events are being lost") == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of 256 KiB of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("no tmpfs can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.row(14)
+def test_how_a_run_ended_is_written_although_its_disk_is_full(small_disk: Path, read_lines):
+    run = RunDirectory(small_disk)
+    writer = EventWriter(run)
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+    for step in range(200):
+        writer.emit("step", step=step, text="x" * 100)
+    writer.emit("failed", exit_code=6, text="the disk is full", step=200, outputs=[])
+    writer.close()
+    assert read_lines(run.events)[-1]["kind"] in {"failed", "warning"}
+    assert [line["exit_code"] for line in read_lines(run.events) if line["kind"] == "failed"] == [6]
+    assert sorted(path.name for path in small_disk.iterdir()) == ["events.jsonl", "filler"]
 
 
 def test_an_unwritable_file_stops_nobody(run: RunDirectory, capfd):
