@@ -122,7 +122,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> tuple[Path, int]:
 def not_written(target: Path, error: Exception) -> UserError:
     """Return the error of a checkpoint that could not be written, with the next action."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-    text = f"{safe_text(target)} cannot be written ({safe_text(reason)}): free space there, then `dbtui resume`."
+    text = f"{safe_text(target)} cannot be written ({safe_text(reason)}): free space there"
     return UserError(text, ExitCode.DISK)
 
 
