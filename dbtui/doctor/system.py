@@ -9,6 +9,7 @@ from dbtui.doctor.finding import Finding, Level
 from trainer_core.data.decoded import cache_folder
 from trainer_core.disk import existing_folder, gigabytes, why_not_writable
 from trainer_core.lasting import fleeting
+from trainer_core.run.grace import likely_grace
 from trainer_core.text import safe_text
 
 SECTION = "system"
@@ -17,6 +18,8 @@ LITTLE_MEMORY = 6 * 2**30
 LITTLE_DISK = 10 * 10**9
 TOO_LITTLE_DISK = 10**9
 """A model is 2 to 5 GB, a checkpoint up to 12: below this not even the smallest save has room."""
+_KNOWN_GRACE = ("Kubernetes", "Slurm", "`docker", "a spot node")
+"""Beginnings of what is certain; whether a machine is a spot machine cannot be seen from within."""
 _GIB = 2**30
 
 
@@ -27,6 +30,7 @@ def system_findings(runs_dir: Path, root: Path = Path("/")) -> Iterator[Finding]
         yield memory
     yield from _disks(runs_dir)
     yield from _lasting(runs_dir, root)
+    yield from _grace(root)
 
 
 def _processors(root: Path) -> Finding:
@@ -92,6 +96,15 @@ def _lasting(runs_dir: Path, root: Path) -> Iterator[Finding]:
     mountinfo = _read(root / "proc/self/mountinfo")
     for lost in fleeting([(runs_dir, "--runs-dir")], mountinfo=mountinfo, root=root):
         yield Finding(SECTION, "runs", "note", lost.fact, lost.action)
+
+
+def _grace(root: Path) -> Iterator[Finding]:
+    """How long a stop leaves, where what this runs under shows; on other machines nobody can know."""
+    grace = likely_grace(root=root)
+    if grace.whose.startswith(_KNOWN_GRACE):
+        text = f"{grace.whose} usually leaves {grace.seconds:g} s between SIGTERM and SIGKILL"
+        action = "allow more where you can; save.state_every_minutes protects where it is too short"
+        yield Finding(SECTION, "stop", "note", text, action)
 
 
 def _hub_cache() -> Path:

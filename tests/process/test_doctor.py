@@ -268,6 +268,16 @@ def test_a_containers_limits_count(container: Path, tmp_path: Path):
     assert "lost with the container" in only(found, "runs").text
 
 
+def test_the_grace_of_a_stop_is_told_where_it_can_be_known(container: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert "stop" not in levels(system_findings(tmp_path, container))
+    (container / ".dockerenv").touch()
+    assert "10 s between SIGTERM and SIGKILL" in only(system_findings(tmp_path, container), "stop").text
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert "30 s" in only(system_findings(tmp_path, container), "stop").text
+
+
 def test_a_runs_folder_that_cannot_be_written_is_a_problem(container: Path, tmp_path: Path):
     (tmp_path / "file").write_text("")
     found = [finding for finding in system_findings(tmp_path / "file", container) if finding.level == "problem"]
