@@ -34,8 +34,9 @@ def watch_started(process: TrainerProcess, interrupts: Interrupts) -> ExitCode:
     the viewer. Elsewhere signals are passed on to the trainer, and its end is waited for; a lost connection ends
     the viewer. The main process of a container always waits for the end: everything ends with it.
     """
-    follower, pass_on = Follower(process.run, process), PassOn(process)
-    if can_draw():
+    follower, is_drawn = Follower(process.run, process), can_draw()
+    pass_on = PassOn(process, is_alone=is_drawn or is_main_process())
+    if is_drawn:
         ask = partial(pass_on.pass_on, signal.SIGINT)
         leaving = Dashboard(follower, ask, stays=is_main_process()).watch(interrupts)
         if leaving is not Leaving.ENDED and not is_main_process():

@@ -10,12 +10,15 @@ _INSISTING = (signal.SIGTERM, signal.SIGINT)
 class PassOn:
     """The signals of one `dbtui run`. The first asks the trainer to save and stop, the second ends it.
 
-    The first is passed on as SIGUSR1: a job scheduler or a service manager signals every process, so the trainer
-    may have had the same one directly, and a second SIGTERM would end it before it has saved.
+    A job scheduler or a service manager signals every process, so the trainer may have had the same signal
+    directly, and once more would end it before it has saved. So the first is passed on as SIGUSR1, which is never
+    taken for a second one, unless this process is known to be the only one that gets signals (`is_alone`): at a
+    terminal, since the trainer has none, and as a container's main process.
     """
 
-    def __init__(self, trainer: TrainerProcess) -> None:
+    def __init__(self, trainer: TrainerProcess, *, is_alone: bool) -> None:
         self._trainer = trainer
+        self._is_alone = is_alone
         self._has_asked = False
 
     def pass_on(self, number: signal.Signals) -> str:
@@ -24,5 +27,5 @@ class PassOn:
             self._trainer.send(number)
             return f"{number.name} again: the trainer ends at once"
         self._has_asked = True
-        self._trainer.send(signal.SIGUSR1)
+        self._trainer.send(number if self._is_alone else signal.SIGUSR1)
         return f"{number.name}: the trainer is asked to save and stop"

@@ -65,6 +65,7 @@ def test_it_passes_signals_on_waits_and_tells_the_exit_code(container, state, wa
     assert f"{number.name}: the trainer is asked to save and stop" in output
     assert outside.returncode == 75
     assert state().ending.exit_code == 75  # all processes end with the first: it has waited for the save
+    assert state().ending.text == f"stopped by {number.name}"
 
 
 def test_it_buries_the_orphans_and_tells_the_end(container, state, wait):

@@ -32,7 +32,7 @@ def test_ctrl_c_saves_and_returns_the_trainers_exit_code(terminal, watched, stat
     screen.type("\x03")
     assert screen.end() == 75
     assert screen.is_put_back()
-    assert state().ending.text == "stopped by SIGUSR1"
+    assert state().ending.text == "stopped by SIGINT"
     assert "stopped at step" in screen.text
 
 
