@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _WIDE = 200
 """Columns of a list that is not printed on a terminal."""
+_ROOMY, _NARROW = 72, 52
+"""Widths of a terminal below which less is told."""
 
 
 def runs(runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR, as_json: options.Json = False) -> int:
@@ -68,11 +70,20 @@ def _print_table(summaries: "list[RunSummary]") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    is_terminal = sys.stdout.isatty()
+    console = Console(highlight=False, width=None if is_terminal else _WIDE, soft_wrap=not is_terminal)
     table = Table(box=None, show_header=False, pad_edge=False)
     for summary in summaries:
-        table.add_row(*_cells(summary))
-    is_terminal = sys.stdout.isatty()
-    Console(highlight=False, width=None if is_terminal else _WIDE, soft_wrap=not is_terminal).print(table)
+        table.add_row(*_fitting(_cells(summary), console.width))
+    console.print(table)
+
+
+def _fitting(cells: "list[Text]", width: int) -> "list[Text]":
+    """Leave out on a narrow terminal what matters least."""
+    name, standing, step, _loss, when = cells
+    if width >= _ROOMY:
+        return cells
+    return [name, standing, step, when] if width >= _NARROW else [name, standing]
 
 
 def _cells(summary: "RunSummary") -> "list[Text]":
