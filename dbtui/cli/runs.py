@@ -74,11 +74,11 @@ def _print_table(summaries: "list[RunSummary]") -> None:
     console = Console(highlight=False, width=None if is_terminal else _WIDE, soft_wrap=not is_terminal)
     table = Table(box=None, show_header=False, pad_edge=False)
     for summary in summaries:
-        table.add_row(*_fitting(_cells(summary), console.width))
+        table.add_row(*fitting(_cells(summary), console.width))
     console.print(table)
 
 
-def _fitting(cells: "list[Text]", width: int) -> "list[Text]":
+def fitting(cells: "list[Text]", width: int) -> "list[Text]":
     """Leave out on a narrow terminal what matters least."""
     name, standing, step, _loss, when = cells
     if width >= _ROOMY:

@@ -1,5 +1,6 @@
 """`dbtui attach`: any number of viewers of live and past runs."""
 
+import os
 import signal
 import sys
 
@@ -86,3 +87,10 @@ def test_a_name_that_does_not_exist(dbtui, run):
     done = dbtui("attach", "sls-forg-1", "--runs-dir", run.path.parent)
     assert done.returncode == 2
     assert "did you mean sls-frog-1?" in done.stderr
+
+
+def test_a_run_that_was_not_started(dbtui, run):
+    os.utime(run.run_toml, (1.0, 1.0))  # long ago: no trainer is on its way
+    shown = dbtui("attach", run.path)
+    assert shown.returncode == 0
+    assert f"has not been started; start it with: dbtui resume {run.path}" in shown.stdout

@@ -1,5 +1,7 @@
 import pytest
+from rich.text import Text
 
+from dbtui.cli.runs import fitting
 from dbtui.dashboard.escapes import EscapeFilter
 from dbtui.dashboard.facts import RunFacts
 from dbtui.dashboard.state import fold
@@ -69,6 +71,23 @@ def test_the_picture_says_how_the_run_stands(story, facts: RunFacts, status, wid
     assert status[:6] in lines[0]
     shown = "\n".join(lines)
     assert ("10.1/12.0 GB" in shown) == (status == "stalled" and width >= 40 and height >= 12)
+
+
+@pytest.mark.row(55)
+def test_the_smallest_picture_keeps_the_state_the_step_the_loss_and_the_keys(story, facts):
+    moment = Moment("stalled", 200.0, note="process 123 is suspended", keys="x stop · d detach")
+    lines = [line.plain for line in draw(fold(story(412)), facts, 20, 5, moment)]
+    assert len(lines) == 5
+    for line, words in zip(lines, ["stalled", "412/1600", "loss 0.082", "process 123", "d detach"], strict=True):
+        assert words in line
+
+
+@pytest.mark.parametrize(("width", "columns"), [(200, 5), (72, 5), (60, 4), (40, 2)])
+def test_a_narrow_list_of_runs_leaves_out_what_matters_least(width: int, columns: int):
+    cells = [Text(word) for word in ("name", "state", "step", "loss", "when")]
+    shown = [cell.plain for cell in fitting(cells, width)]
+    assert len(shown) == columns
+    assert shown[:2] == ["name", "state"]
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24)])
