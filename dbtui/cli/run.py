@@ -84,7 +84,7 @@ def start(run: "RunDirectory", *, detach: bool, take_over: bool = False, wishes:
 def _leave(process: "TrainerProcess") -> int:
     """Say where the training is that goes on alone."""
     from dbtui.dashboard.screen import SturdyOutput
-    from dbtui.dashboard.viewer import attach_command
+    from dbtui.runs.follow import attach_command
     from dbtui.runs.logout import logout_warning
 
     output = SturdyOutput(sys.stdout)

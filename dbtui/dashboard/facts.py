@@ -27,19 +27,31 @@ class RunFacts:
     max_steps: int | None = None
     gpu: str = ""
     vram_total_gb: float | None = None
+    place: str = ""
+    """Machine that the run lies on, as the person called it; empty if it is this one."""
+    bring_it: str = ""
+    """Command that brings the run here from there."""
 
 
 def read_facts(run: RunDirectory) -> RunFacts:
     """Read the facts of a run. Files that are missing or damaged leave gaps, never an error."""
-    config, record = _read_toml(run.configuration), _read_json(run.process_json)
+    return facts_of(run.path, _read(run.configuration), _read(run.process_json))
+
+
+def facts_of(path: Path, configuration: bytes, process: bytes, *, is_here: bool = True) -> RunFacts:
+    """Return the facts of a run at `path`, from what its configuration and its process.json hold.
+
+    Of a run on another machine (not `is_here`) the folders that it names are not looked at.
+    """
+    config, record = _toml(configuration), _json(process)
     preset, gpu = _table(config, "preset"), _table(record, "gpu")
     total, steps = gpu.get("vram_total_gb"), _table(config, "train").get("max_steps")
     return RunFacts(
-        name=run.name,
-        path=run.path,
+        name=path.name,
+        path=path,
         model=Path(_word(_table(config, "model"), "base")).name,
         preset=_word(preset, "title") or _word(preset, "name"),
-        prompts=_prompts(config),
+        prompts=_prompts(config, is_here),
         is_lora=_word(_table(config, "method"), "train") == "lora",
         max_steps=steps if isinstance(steps, int) else None,
         gpu=_word(gpu, "name"),
@@ -47,13 +59,13 @@ def read_facts(run: RunDirectory) -> RunFacts:
     )
 
 
-def _prompts(config: dict[str, Any]) -> tuple[str, ...]:
+def _prompts(config: dict[str, Any], is_here: bool) -> tuple[str, ...]:
     if _word(_table(config, "method"), "captions") == "finetune":
         return ()  # the captions' own words
     concepts = config.get("concept")
     tables = [each for each in concepts if isinstance(each, dict)] if isinstance(concepts, list) else []
     named = [_instance_prompt(each) or _identifier_and_class(each) for each in tables]
-    if train_dir := _word(_table(config, "dataset"), "train_dir"):
+    if is_here and (train_dir := _word(_table(config, "dataset"), "train_dir")):
         with suppress(OSError, ValueError):
             names = sorted(entry.name for entry in Path(train_dir).iterdir() if entry.is_dir())
             names = names or [Path(train_dir).name]
@@ -71,17 +83,24 @@ def _identifier_and_class(concept: dict[str, Any]) -> str:
     return " ".join(word for word in (_word(concept, "identifier"), _word(concept, "class")) if word)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> bytes:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _toml(text: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):
         return {}
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _json(text: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        data = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 

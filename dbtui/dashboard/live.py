@@ -9,22 +9,22 @@ from enum import Enum
 from rich.console import Console, Group
 from rich.live import Live
 
-from dbtui.dashboard.facts import RunFacts, read_facts
+from dbtui.dashboard.facts import RunFacts
 from dbtui.dashboard.interrupts import Interrupts
 from dbtui.dashboard.keys import Keys
 from dbtui.dashboard.screen import SturdyOutput, make_console
 from dbtui.dashboard.view import Moment, draw
-from dbtui.runs.follow import Follower
+from dbtui.dashboard.watched import Watched
 from trainer_core.errors import UserError
-from trainer_core.run.control import CommandKind, append_command
+from trainer_core.run.control import CommandKind
 
 _TICK = 0.25
 _DATA_EVERY = 1.0
 _NOTE_STAYS = 8.0
 KEYS = "v preview now · s save now · p pause · x stop and save · d detach"
-_SHORT_KEYS = "v preview · s save · p pause · x stop · d detach"
-_SHORTEST_KEYS = "v s p x · d detach"
-_PAUSED_KEYS = "p go on · s save now · x stop and save · d detach"
+_KEYS = (KEYS, "v preview · s save · p pause · x stop · d detach", "p pause · x stop · d detach")
+_PAUSED_KEYS = ("p go on · s save now · x stop and save · d detach", "p go on · x stop · d detach")
+_LEAST_KEYS = "x stop · d detach"
 _STOPPING = "stopping: the trainer ends its step and saves · Ctrl-C again leaves it to that"
 
 
@@ -45,13 +45,13 @@ class Dashboard:
     """
 
     def __init__(
-        self, follower: Follower, ask_to_stop: Callable[[], object] | None = None, *, stays: bool = False
+        self, follower: Watched, ask_to_stop: Callable[[], object] | None = None, *, stays: bool = False
     ) -> None:
         self._follower = follower
         self._ask_to_stop = ask_to_stop
         self._stays = stays
         self._is_stopping = False
-        self._facts = read_facts(follower.run)
+        self._facts = follower.facts()
         self._knows_facts = False
         self._note, self._note_until = "", 0.0
         self._output = SturdyOutput(sys.stdout)
@@ -90,7 +90,7 @@ class Dashboard:
     def _look(self) -> None:
         self._follower.poll()
         if not self._knows_facts:  # the trainer writes process.json while it starts
-            self._facts = read_facts(self._follower.run)
+            self._facts = self._follower.facts()
             self._knows_facts = self._follower.state.step > 0
 
     def _show(self, live: Live, shown: str) -> str:
@@ -109,10 +109,11 @@ class Dashboard:
         note = self._note if time.monotonic() < self._note_until else ""
         if status == "stalled":
             note = note or self._follower.why_silent()
+        note = self._follower.trouble or note
         if self._is_stopping:
             note = _STOPPING
-        keys = (_PAUSED_KEYS,) if status == "paused" else (KEYS, _SHORT_KEYS)
-        fitting = next((each for each in keys if len(each) <= width), _SHORTEST_KEYS)
+        keys = _PAUSED_KEYS if status == "paused" else _KEYS
+        fitting = next((each for each in keys if len(each) <= width), _LEAST_KEYS)
         return Moment(status=status, silence=self._follower.silence, note=note, keys=fitting)
 
     def _on_signals(self, signals: list[signal.Signals]) -> Leaving | None:
@@ -155,13 +156,13 @@ class Dashboard:
 
     def _command(self, kind: CommandKind, note: str) -> None:
         try:
-            append_command(self._follower.run, kind)
+            self._follower.command(kind)
         except UserError as error:
             note = error.problems[0]
         self._note, self._note_until = note, time.monotonic() + _NOTE_STAYS
 
 
-def still_picture(follower: Follower, console: Console, facts: RunFacts) -> None:
+def still_picture(follower: Watched, console: Console, facts: RunFacts) -> None:
     """Print the picture of a run that is over, once."""
     width, height = console.size
     moment = Moment(status=follower.status(), silence=follower.silence)

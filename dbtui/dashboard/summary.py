@@ -93,17 +93,20 @@ def _in_all(state: RunState) -> list[Text]:
 
 
 def _page(facts: RunFacts) -> list[Text]:
+    if facts.place:
+        return [_row("bring it", facts.bring_it)]
     page = RunDirectory(facts.path).report
     return [_row("report", page)] if page.is_file() else []
 
 
 def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:
-    """Name the newest complete state and how to go on from it."""
+    """Name the newest complete state and how to go on from it, there where it is."""
     paths = [facts.path / each.path for each in state.written if each.kind == "checkpoint"]
     if not paths:
         return []
     command = shlex.join(["dbtui", "resume", str(facts.path)])
-    return [_row("state", paths[-1]), _row("go on", command)]
+    where = f" (on {facts.place})" if facts.place else ""
+    return [_row("state", paths[-1]), _row("go on", command + where)]
 
 
 def _use(path: Path, facts: RunFacts) -> str:

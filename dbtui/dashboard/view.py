@@ -14,6 +14,8 @@ from dbtui.dashboard.words import clock, duration, epoch_text, eta_words, loss_t
 from trainer_core.text import safe_text
 
 _SIDE = 36
+_ROOMY = 60
+"""From this width on, the header has room for more than the state."""
 _NEWS_INDENT = 8
 _ROLES = {"axis": "dim", "raw": "dim cyan", "smooth": "bold cyan"}
 _SIGNS = {
@@ -50,7 +52,7 @@ def draw(state: RunState, facts: RunFacts, width: int, height: int, moment: Mome
     top = [_header(state, facts, width, status, moment.silence), _bar(state, width, status)]
     bottom = _footer(moment, width, with_rule=height >= 18)
     room = height - len(top) - len(bottom)
-    news_rows = 1 if room < 14 else 3 if room < 22 else 6
+    news_rows = 0 if room < 3 else 1 if room < 14 else 3 if room < 22 else 6
     news = _news(state, width, news_rows)
     preview = _preview(state, width) if room >= 14 else []
     body = _body(state, facts, width, room - len(news) - len(preview), status)
@@ -59,20 +61,20 @@ def draw(state: RunState, facts: RunFacts, width: int, height: int, moment: Mome
 
 
 def _header(state: RunState, facts: RunFacts, width: int, status: Status, silence: float) -> Text:
-    words, style = standing_words(state, status, silence), STYLES[status]
+    words, style = standing_words(state, status, silence, with_step=width >= _ROOMY), STYLES[status]
     right = Text(words, "bold" if status == "running" else style)
     if status != "running" and right.cell_len + 2 <= width:
         right = Text(f"{SIGNS[status]} {words}", style)
     left = Text(safe_text(facts.name, 64), "bold")
-    for part in (facts.model, facts.preset):
+    for part in (facts.place and f"on {facts.place}", facts.model, facts.preset):
         if part and left.cell_len + cell_len(part) + right.cell_len + 5 <= width:
             left.append(f" · {safe_text(part, 60)}", "dim")
     return _both_ends(left, right, width)
 
 
-def standing_words(state: RunState, status: Status, silence: float = 0.0) -> str:
-    """Say how the run stands, and where: "training 26% · ETA 14 min", "stalled · no news for 5 min"."""
-    at = f" at step {state.step}" if state.step else ""
+def standing_words(state: RunState, status: Status, silence: float = 0.0, *, with_step: bool = True) -> str:
+    """Say how the run stands, and where: "training 26% · ETA 14 min", "stalled at step 7 · no news for 5 min"."""
+    at = f" at step {state.step}" if state.step and with_step else ""
     match status:
         case "running":
             return " · ".join(part for part in (phase_words(state), eta_words(state)) if part)
@@ -82,7 +84,7 @@ def standing_words(state: RunState, status: Status, silence: float = 0.0) -> str
             where = at if state.phase in {"train", "paused"} else f" while {phase_words(state)}"
             return f"stalled{where} · no news for {duration(silence)}"
         case "stopped" | "failed":
-            return f"{status} at step {state.ending.step}" if state.ending else f"{status}{at}"
+            return f"{status} at step {state.ending.step}" if state.ending and with_step else f"{status}{at}"
         case "crashed":
             return f"crashed{at}"
         case _:
@@ -109,7 +111,7 @@ def _body(state: RunState, facts: RunFacts, width: int, rows: int, status: Statu
     side = _numbers(state, facts, status)
     if width < 72:
         numbers = _packed(side, width)[: max(1, rows // 3)]
-        return [*_loss(state, width, rows - len(numbers)), *numbers]
+        return [*_loss(state, width, rows - len(numbers)), *numbers][: max(1, rows)]
     left = _loss(state, width - _SIDE - 2, rows)
     lines = []
     for index in range(min(rows, max(len(left), len(side)))):

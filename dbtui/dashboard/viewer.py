@@ -8,15 +8,15 @@ from functools import partial
 
 from rich.text import Text
 
-from dbtui.dashboard.facts import read_facts
 from dbtui.dashboard.interrupts import Interrupts
 from dbtui.dashboard.live import Dashboard, Leaving, still_picture
 from dbtui.dashboard.plain import PlainLines, waiting_line
 from dbtui.dashboard.screen import SturdyOutput, can_draw, make_console
 from dbtui.dashboard.state import Event
 from dbtui.dashboard.summary import summarize_end
+from dbtui.dashboard.watched import Watched
 from dbtui.runs.follow import Follower
-from dbtui.runs.launch import TrainerProcess, last_words
+from dbtui.runs.launch import TrainerProcess
 from dbtui.runs.main_process import is_main_process
 from dbtui.runs.pass_on import PassOn
 from trainer_core.errors import ExitCode
@@ -40,53 +40,58 @@ def watch_started(process: TrainerProcess, interrupts: Interrupts) -> ExitCode:
         ask = partial(pass_on.pass_on, signal.SIGINT)
         leaving = Dashboard(follower, ask, stays=is_main_process()).watch(interrupts)
         if leaving is not Leaving.ENDED and not is_main_process():
-            return _leave(process, leaving)
+            return _leave(follower, leaving)
     if _watch_plainly(follower, interrupts, pass_on):
         return _tell_end(follower)
-    return _leave(process, Leaving.DETACHED)
+    return _leave(follower, Leaving.DETACHED)
 
 
-def _leave(process: TrainerProcess, leaving: Leaving) -> ExitCode:
+def _leave(follower: Follower, leaving: Leaving) -> ExitCode:
     if leaving is Leaving.IMPATIENT:
-        _say(f"the trainer goes on to save; look again with: {attach_command(process.run)}")
+        _say(f"the trainer goes on to save; look again with: {follower.come_back}")
         return ExitCode.STOPPED
     if leaving is Leaving.DETACHED:
-        _say(f"the training goes on; come back with: {attach_command(process.run)}")
+        _say(f"the training goes on; come back with: {follower.come_back}")
     return ExitCode.DONE
 
 
 def watch_attached(run: RunDirectory, interrupts: Interrupts) -> ExitCode:
     """Watch a run that anybody started; return its exit code if it ends meanwhile, DONE if the viewer leaves."""
-    follower = Follower(run)
+    return watch(Follower(run), interrupts)
+
+
+def watch(follower: Watched, interrupts: Interrupts) -> ExitCode:
+    """Do so with a run that is followed already."""
     past = follower.poll()
     is_over = follower.has_ended()
+    if is_over and follower.status() == "not started":
+        facts = follower.facts()
+        where = f" on {safe_text(facts.place)}" if facts.place else ""
+        start = safe_text(shlex.join(["dbtui", "resume", str(facts.path)]), 1000)
+        _say(f"{safe_text(facts.name)} has not been started; start it{where} with: {start}")
+        return ExitCode.DONE
     if not can_draw():
         return _tell_end(follower) if _watch_plainly(follower, interrupts, None, past) else ExitCode.DONE
     if is_over:
         output = SturdyOutput(sys.stdout)
-        still_picture(follower, make_console(output), read_facts(run))
+        still_picture(follower, make_console(output), follower.facts())
         return _tell_end(follower)
     leaving = Dashboard(follower).watch(interrupts)
     if leaving is Leaving.ENDED:
         return _tell_end(follower)
     if leaving is Leaving.DETACHED:
-        _say(f"the training goes on; come back with: {attach_command(run)}")
+        _say(f"the training goes on; come back with: {follower.come_back}")
     return ExitCode.DONE
 
 
-def attach_command(run: RunDirectory) -> str:
-    """Return the command that shows the run again from any folder."""
-    return f"dbtui attach {shlex.quote(safe_text(run.path, 1000))}"
-
-
 def _watch_plainly(
-    follower: Follower, interrupts: Interrupts, pass_on: PassOn | None, past: Sequence[Event] = ()
+    follower: Watched, interrupts: Interrupts, pass_on: PassOn | None, past: Sequence[Event] = ()
 ) -> bool:
     """Print lines until the run ends, beginning with the last of the `past`.
 
     Return False if a signal ended the viewer instead, or nobody reads an attached one any more.
     """
-    output, lines, told_silence = SturdyOutput(sys.stdout), PlainLines(), False
+    output, lines, told_silence, had_trouble = SturdyOutput(sys.stdout), PlainLines(), False, False
     _print(output, lines.feed(past)[-_PAST_LINES:])
     while True:
         if output.is_gone and pass_on is None:
@@ -95,11 +100,14 @@ def _watch_plainly(
             if pass_on is None or (number is signal.SIGHUP and not is_main_process()):
                 return False
             _print(output, [pass_on.pass_on(number)])
+        if bool(trouble := follower.trouble) is not had_trouble:
+            had_trouble = not had_trouble
+            _print(output, [trouble or "the connection is there again"])
         has_ended = follower.has_ended()
         if new := follower.poll():
             told_silence = False
             _print(output, lines.feed(new))
-        elif not told_silence and not has_ended and follower.status() == "stalled":
+        elif not told_silence and not has_ended and not trouble and follower.status() == "stalled":
             told_silence = True
             _print(output, [waiting_line(follower.silence, follower.why_silent())])
         if has_ended:
@@ -107,11 +115,11 @@ def _watch_plainly(
         interrupts.wait(_LOOK_EVERY)
 
 
-def _tell_end(follower: Follower) -> ExitCode:
+def _tell_end(follower: Watched) -> ExitCode:
     follower.poll()
     code, death = follower.exit_code(), follower.silent_death()
-    log = last_words(follower.run) if death else []
-    _say_lines(summarize_end(follower.state, read_facts(follower.run), code, death, log))
+    log = follower.last_words() if death else []
+    _say_lines(summarize_end(follower.state, follower.facts(), code, death, log))
     return code
 
 

@@ -1,12 +1,15 @@
 """Follow a run: its events folded into a state, and whether anybody still works on it."""
 
+import shlex
 import time
 
+from dbtui.dashboard.facts import RunFacts, read_facts
 from dbtui.dashboard.state import Event, RunState, fold
 from dbtui.dashboard.status import Status, status_of
-from dbtui.runs.launch import TrainerProcess, death_words
+from dbtui.runs.launch import TrainerProcess, death_words, last_words
 from dbtui.runs.summary import holder_is_suspended, lives, seconds_since
 from trainer_core.errors import ExitCode
+from trainer_core.run.control import CommandKind, append_command
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventReader
 from trainer_core.run.flock import Standing
@@ -14,7 +17,22 @@ from trainer_core.run.lock import look_at_lock
 from trainer_core.text import safe_text
 
 _LOOK_EVERY = 1.0
-_TIME_TO_START = 20.0
+TIME_TO_START = 20.0
+"""Seconds within which a trainer that was started has taken its run's lock."""
+WITHOUT_A_WORD = "the trainer ended without a word: it was killed, or its machine went down"
+
+
+def attach_command(run: RunDirectory) -> str:
+    """Return the command that shows the run again from any folder."""
+    return f"dbtui attach {shlex.quote(safe_text(run.path, 1000))}"
+
+
+def told_exit_code(state: RunState) -> ExitCode:
+    """Return how a trainer ended by its own events; FAILED if they do not tell."""
+    try:
+        return ExitCode(state.ending.exit_code) if state.ending else ExitCode.FAILED
+    except ValueError:
+        return ExitCode.FAILED
 
 
 class Follower:
@@ -77,12 +95,7 @@ class Follower:
         """Return how the trainer ended, once it has."""
         if self.process and (code := self.process.poll()) is not None:
             return code
-        if self.state.ending is None:
-            return ExitCode.FAILED
-        try:
-            return ExitCode(self.state.ending.exit_code)
-        except ValueError:
-            return ExitCode.FAILED
+        return told_exit_code(self.state)
 
     def silent_death(self) -> str:
         """Say how the trainer ended if it did not say so itself; empty if it did."""
@@ -90,7 +103,29 @@ class Follower:
             return ""
         if self.process and (status := self.process.process.poll()) is not None:
             return death_words(status)
-        return "the trainer ended without a word: it was killed, or its machine went down"
+        return WITHOUT_A_WORD
+
+    @property
+    def trouble(self) -> str:
+        """Nothing: a file of this machine is always there to be read."""
+        return ""
+
+    @property
+    def come_back(self) -> str:
+        """The command that shows the run again from any folder."""
+        return attach_command(self.run)
+
+    def facts(self) -> RunFacts:
+        """Return what is known of the run besides its events."""
+        return read_facts(self.run)
+
+    def last_words(self) -> list[str]:
+        """Return the last lines of the trainer's output, made safe for a terminal."""
+        return last_words(self.run)
+
+    def command(self, kind: CommandKind) -> None:
+        """Ask the trainer for something. Raises UserError(DISK) if that cannot be written."""
+        append_command(self.run, kind)
 
     @property
     def _lives(self) -> bool:
@@ -104,5 +139,5 @@ class Follower:
 
     def _is_old(self) -> bool:
         """Tell whether a trainer that is on its way would have taken the lock by now."""
-        age = seconds_since(self.run.run_toml) if self.run.run_toml.exists() else _TIME_TO_START + 1
-        return age > _TIME_TO_START or time.monotonic() - self._began > _TIME_TO_START
+        age = seconds_since(self.run.run_toml) if self.run.run_toml.exists() else TIME_TO_START + 1
+        return age > TIME_TO_START or time.monotonic() - self._began > TIME_TO_START

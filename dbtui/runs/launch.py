@@ -118,9 +118,14 @@ def last_words(run: RunDirectory, lines: int = 12) -> list[str]:
     try:
         with run.console_log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-            text = file.read().decode(errors="replace")
+            return last_lines(file.read(), lines)
     except OSError:
         return []
+
+
+def last_lines(output: bytes, lines: int = 12) -> list[str]:
+    """Return the last lines of what a program printed, made safe for a terminal."""
+    text = output.decode(errors="replace")
     return [safe_text(line, 300) for line in text.splitlines() if line.strip()][-lines:]
 
 

@@ -18,6 +18,7 @@ from trainer_core.run.process import ProcessIdentity, is_suspended
 
 _ENDS = 64 << 10
 """Bytes of the beginning and of the end whose steps are folded."""
+LIVE_STANDINGS = frozenset({Standing.HERE, Standing.ELSEWHERE, Standing.STARTING})
 _RESUMABLE = {"stopped", "failed", "crashed"}
 _STEP = b'"kind":"step"'
 """How the trainer writes it (`trainer_core.run.lines.encode_line`)."""
@@ -87,7 +88,7 @@ def _resume_step(run: RunDirectory) -> int | None:
 
 def lives(look: Look) -> bool:
     """Tell whether a trainer works on the run, as far as can be seen from here."""
-    return look.standing in {Standing.HERE, Standing.ELSEWHERE, Standing.STARTING}
+    return look.standing in LIVE_STANDINGS
 
 
 def holder_is_suspended(look: Look) -> bool:

@@ -1,0 +1,140 @@
+"""A real sshd on the loopback address, with keys made for the test, reached by the name "box"."""
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/sbin")
+TOOLS = SSHD and shutil.which("ssh") and shutil.which("ssh-keygen")
+
+
+@dataclass
+class Box:
+    """The other side: an sshd, what its log says, and the ssh that reaches it."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "sshd.log").read_text(errors="replace")
+
+    @property
+    def path(self) -> str:
+        """A PATH whose ssh reads the test's configuration and no other."""
+        return f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+    def sessions(self) -> list[int]:
+        """The sshd processes that serve a connection."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError, IndexError):
+                pid, _, rest = stat.read_text(errors="replace").partition(" ")
+                if rest.rpartition(")")[2].split()[1] == str(self.process.pid):
+                    found.append(int(pid))
+        return found
+
+    def cut(self) -> None:
+        """Cut every connection: kill the processes that serve them, and theirs."""
+        for pid in self.sessions():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self.cut()
+
+    def start(self) -> None:
+        self.process = _start(self.folder, self.port)
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    if not TOOLS:
+        pytest.skip("there is no sshd here: apt install openssh-server")
+    folder = tmp_path_factory.mktemp("box")
+    for name in ("host_key", "user_key"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    shutil.copy(folder / "user_key.pub", folder / "authorized_keys")
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd of Debian insists on it
+    port, process = _start_somewhere(folder)
+    _write_client(folder, port)
+    made = Box(folder, port, process)
+    yield made
+    made.stop()
+
+
+def _start_somewhere(folder: Path) -> tuple[int, subprocess.Popen[bytes]]:
+    for _ in range(5):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        _write_server(folder, port)
+        with suppress(RuntimeError):  # somebody else took the port meanwhile
+            return port, _start(folder, port)
+    pytest.skip(f"sshd does not start here: {(folder / 'sshd.log').read_text(errors='replace')[-300:]}")
+
+
+def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    with (folder / "sshd.log").open("ab") as log:
+        command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError("sshd ended")
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            if connection.recv(4) == b"SSH-":
+                return process
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise RuntimeError("sshd does not answer")
+
+
+def _write_server(folder: Path, port: int) -> None:
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\nPidFile none\nStrictModes no\n"
+        f"AuthorizedKeysFile {folder}/authorized_keys\nPasswordAuthentication no\nUsePAM no\n"
+        "KbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nLogLevel VERBOSE\n"
+    )
+
+
+def _write_client(folder: Path, port: int) -> None:
+    key = " ".join((folder / "host_key.pub").read_text().split()[:2])
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}\n")
+    (folder / "ssh_config").write_text(
+        f"Host box\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n"
+        f"Host *\n IdentityFile {folder}/user_key\n IdentitiesOnly yes\n IdentityAgent none\n"
+        f" UserKnownHostsFile {folder}/known_hosts\n GlobalKnownHostsFile none\n StrictHostKeyChecking yes\n"
+    )
+    (folder / "bin").mkdir()
+    wrapper = folder / "bin" / "ssh"
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n')
+    wrapper.chmod(0o755)
+
+
+@pytest.fixture
+def on_path(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    return lambda path: monkeypatch.setenv("PATH", path)
+
+
+@pytest.fixture
+def reachable(box: Box, on_path: Callable[[str], None]) -> Box:
+    """The box, reached by whatever this test starts."""
+    on_path(box.path)
+    return box
