@@ -134,7 +134,7 @@ def test_a_loss_that_is_not_a_number_never_reaches_the_weights(kind: str, make_j
         return losses * math.nan if job.step == 1 else losses
 
     monkeypatch.setattr(passes, "batch_losses", broken)
-    with pytest.raises(UserError, match="Step 2: the loss of the step's 2 pictures") as caught:
+    with pytest.raises(UserError, match="Step 2: the loss of all 2 pictures") as caught:
         train(job, lambda report: None, lambda: True)
     assert caught.value.code is ExitCode.NON_FINITE
     assert all(bool(parameter.isfinite().all()) for parameter in job.parameters.values())

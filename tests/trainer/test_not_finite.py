@@ -104,7 +104,7 @@ def test_every_loss_broken_means_a_training_that_diverged(tables, make_job, monk
     job = make_job(train=THREE_BY_TWO, **tables)
     poison(job, monkeypatch, -1, 0, lambda losses, rows: losses * (math.nan if job.step == 1 else 1.0))
     text = refusal(job)
-    assert "the loss of the step's 6 pictures" in text
+    assert "the loss of all 6 pictures of the step" in text
     assert "Look at it" not in text
     assert all(tensor.isfinite().all() for tensor in job.average.tensors.values())
 

@@ -239,6 +239,8 @@ def test_other_errors_are_not_taken_for_it(make_job):
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
         (RuntimeError("CUDA error: out of memory"), True),
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("could not create a primitive descriptor for a convolution"), False),
         (RuntimeError("shape mismatch"), False),
         (OSError(28, "No space left on device"), False),
         (UserError("out of memory", ExitCode.OUT_OF_MEMORY), False),

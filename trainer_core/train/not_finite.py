@@ -73,7 +73,7 @@ def broken_step(job: Job, passes: Passes, seen: Seen) -> UserError:
     places = places or [(number, place) for number, items in enumerate(seen.items) for place in range(len(items))]
     names = _names(job, [seen.items[number][place] for number, place in places])
     if len(places) == count > 1:
-        whose = f"of the step's {count} pictures ({names})" if is_found else f"of the step with {names}"
+        whose = f"of all {count} pictures of the step ({names})" if is_found else f"of the step with {names}"
         cure = _against_divergence(job)
     else:
         whose, cure = f"of {names}", "Look at it and its caption, or leave it out. " + _against_divergence(job)

@@ -1,9 +1,10 @@
 """Out of memory: how it is recognised, what is freed, how work is done in smaller portions, what is advised."""
 
+import ctypes
 import errno
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,8 @@ from trainer_core.text import safe_text
 
 _SAID = ("out of memory", "alloc_failed", "can't allocate memory", "not enough memory", "allocation failed")
 """What CUDA's libraries and torch's allocator for main memory say in a plain RuntimeError."""
+_ONEDNN_SAID = ("could not create a primitive", "could not create a memory object")
+"""What the CPU's convolutions say, and no more: with more behind it, it means something else."""
 _LEAN_OPTIMIZERS = ("adamw8bit", "paged_adamw8bit", "paged_adamw", "lion8bit", "adafactor")
 
 Item = TypeVar("Item")
@@ -27,7 +30,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in _SAID)
+    return isinstance(error, RuntimeError) and (text in _ONEDNN_SAID or any(words in text for words in _SAID))
 
 
 def free_memory() -> None:
@@ -35,6 +38,8 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):  # glibc keeps what was freed unless it is asked
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Portions:

@@ -9,7 +9,7 @@ def what_is_left(run: RunDirectory, code: ExitCode) -> list[str]:
     """Return in a line what `run`, which ended with this `code`, can go on from, and what comes of it."""
     found = checkpoints(run.checkpoints)
     if not found:
-        return []
+        return ["No state was saved before, so nothing is there to resume from: start anew."]
     newest = found[-1].name
     left = f"The state after step {int(newest)} is kept (checkpoints/{newest}): `dbtui resume` goes on from there."
     if code is ExitCode.NON_FINITE:
