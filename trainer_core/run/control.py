@@ -47,29 +47,34 @@ class ControlReader:
     """The trainer's side: gives each new command once. Cheap enough to poll at every step (one stat)."""
 
     def __init__(self, run: RunDirectory, started: float | None = None) -> None:
-        """Ignore commands older than `started` (seconds since the epoch; this process's start by default)."""
+        """Ignore commands older than `started` (seconds since the epoch; this process's start by default).
+
+        Only what is in the file by now can be older; clocks do not matter to what is appended from now on.
+        """
         self._path = run.control
         self._lines = LineReader(run.control)
         self._size = 0
-        self._started = started_at() if started is None else started
         self._seen: set[str] = set()
+        begin = started_at() if started is None else started
+        self._waiting = [each for record in self._lines.poll() if (each := self._accept(record, begin))]
 
     def poll(self) -> list[Command]:
         """Return the commands that came since the last call, oldest first; kinds not known are passed over."""
+        waiting, self._waiting = self._waiting, []
         try:
             size = self._path.stat().st_size
         except OSError:
-            return []
+            return waiting
         if size == self._size:
-            return []
+            return waiting
         self._size = size
-        return [command for record in self._lines.poll() if (command := self._accept(record))]
+        return waiting + [command for record in self._lines.poll() if (command := self._accept(record))]
 
-    def _accept(self, record: dict[str, Any]) -> Command | None:
+    def _accept(self, record: dict[str, Any], begin: float = float("-inf")) -> Command | None:
         command_id, kind, args, when = (record.get(name) for name in ("id", "kind", "args", "t"))
         if not isinstance(command_id, str) or kind not in COMMAND_KINDS or command_id in self._seen:
             return None
-        if not isinstance(when, int | float) or when < self._started:
+        if not isinstance(when, int | float) or when < begin:
             return None
         self._seen.add(command_id)
         return Command(command_id, cast("CommandKind", kind), args if isinstance(args, dict) else {})

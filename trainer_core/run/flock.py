@@ -66,12 +66,14 @@ class HeldLock:
 
     path: Path
     descriptor: int
+    identity: ProcessIdentity
+    """What it says of this process; the machine may get another name meanwhile."""
     has_flock: bool = True
 
     def is_mine(self) -> bool:
         """Tell whether the lock still names this process; after a take-over it names another."""
         holder = read_holder(self.path)
-        return holder is None or holder == ProcessIdentity.mine()
+        return holder is None or holder == self.identity
 
     def release(self) -> None:
         """Give the lock back and say so in the file; when a process ends, the system does the first."""
@@ -126,14 +128,14 @@ def take_over(path: Path) -> HeldLock:
             _try_flock(descriptor, fcntl.LOCK_EX)
         except _FlockUnsupportedError:
             has_flock = False
-        _write_holder(descriptor)
+        identity = _write_holder(descriptor)
         os.fsync(descriptor)
         staging.replace(path)
     except BaseException:
         os.close(descriptor)
         staging.unlink(missing_ok=True)
         raise
-    return HeldLock(path, descriptor, has_flock)
+    return HeldLock(path, descriptor, identity, has_flock)
 
 
 def read_holder(path: Path) -> ProcessIdentity | None:
@@ -165,15 +167,14 @@ def _take_open(path: Path, descriptor: int) -> HeldLock | None:
     except _FlockUnsupportedError:
         if _without_flock(holder) is not Standing.FREE:
             return None
-        _write_holder(descriptor)
+        identity = _write_holder(descriptor)
         time.sleep(_SETTLING)  # of several that found it free at once, the last one to write has it
-        return HeldLock(path, descriptor, has_flock=False) if read_holder(path) == ProcessIdentity.mine() else None
+        return HeldLock(path, descriptor, identity, has_flock=False) if read_holder(path) == identity else None
     if not _is_same_file(path, descriptor):  # somebody replaced it meanwhile
         return None
     if _standing(path, holder, is_held=False) is not Standing.FREE:
         return None
-    _write_holder(descriptor)
-    return HeldLock(path, descriptor)
+    return HeldLock(path, descriptor, _write_holder(descriptor))
 
 
 def _standing(path: Path, holder: ProcessIdentity | None, is_held: bool) -> Standing:
@@ -226,7 +227,8 @@ def _is_same_file(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _write_holder(descriptor: int) -> None:
-    line = ProcessIdentity.mine().to_json().encode() + b"\n"
+def _write_holder(descriptor: int) -> ProcessIdentity:
+    identity = ProcessIdentity.mine()
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, line, 0)
+    os.pwrite(descriptor, identity.to_json().encode() + b"\n", 0)
+    return identity

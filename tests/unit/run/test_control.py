@@ -32,6 +32,16 @@ def test_a_command_sent_while_the_trainer_still_loads_counts(run: RunDirectory):
     assert [command.kind for command in ControlReader(run).poll()] == ["stop"]
 
 
+@pytest.mark.row(33)
+@pytest.mark.parametrize("jump", [-3600.0, 10 * 365 * 86400.0])
+def test_a_clock_that_was_set_loses_no_command(run: RunDirectory, monkeypatch: pytest.MonkeyPatch, jump: float):
+    reader, now = ControlReader(run), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + jump)
+    append_command(run, "save")
+    assert [command.kind for command in reader.poll()] == ["save"]
+    assert reader.poll() == []
+
+
 def test_what_is_unknown_torn_or_double_is_ignored(run: RunDirectory):
     now = time.time() + 1
     records = [

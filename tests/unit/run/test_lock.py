@@ -133,6 +133,15 @@ def test_a_released_lock_leaves_no_doubt_to_other_machines(run: RunDirectory, mo
     acquire(run).release()
 
 
+def test_a_machine_that_gets_another_name_keeps_its_run(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
+    lock = acquire(run)
+    monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
+    assert lock.is_mine()
+    assert is_alive(run)
+    lock.release()
+    acquire(run).release()
+
+
 def test_two_containers_of_one_machine_and_name(run: RunDirectory):
     """They share boot and host name but not the process ids: a pid that is not there proves nothing."""
     forge(run, pid_ns="pid:[1]", pid=4_000_000)
