@@ -40,7 +40,7 @@ def resume(
     --allow-changed.
     """
     from dbtui.cli.run import start
-    from dbtui.runs.changes import with_absolute_paths
+    from dbtui.runs.absolute import with_absolute_paths
     from dbtui.runs.find import choose_run
     from dbtui.runs.summary import summarize
     from trainer_core.resume.finished import refuse_finished
@@ -63,9 +63,9 @@ def _look(run: "RunDirectory", wishes: "Wishes") -> None:
 
     The trainer does so too; but on a full disk it could not write why it ended, and a person wants to know now.
     """
-    from dbtui.runs.changes import changes_of
     from trainer_core.plan import make_plan
     from trainer_core.resume.differences import refuse_unsafe
+    from trainer_core.resume.since import changes_of
 
     config = wishes.configuration(run)
     is_deep = config.dataset.on_bad_image == "skip"  # what is skipped decides which pictures there are

@@ -56,8 +56,10 @@ def test_a_picture_that_disappears_is_left_out_and_told_at_the_next_resume(uncac
     (warning,) = [each for each in events(run, "warning") if each["code"] == "picture_lost"]
     assert late.name in warning["text"]
     assert sorted(losses(run)) == list(range(1, 23))
+    told = len(events(run))
     refused = start(run, "--set", "train.max_steps=24")
     assert f"1 gone ({late.name})" in ended_well_told(run, refused.wait(), ExitCode.RESUME)
+    assert not [each for each in events(run)[told:] if "U-Net" in each.get("text", "")], "it loaded a model before"
 
 
 @pytest.mark.faults

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from trainer_core.models.load import load_model
 from trainer_core.narrate import NarratedEvents
 from trainer_core.plan import Plan, make_plan
 from trainer_core.report.seen import write_seen
+from trainer_core.resume.differences import refuse_unsafe
+from trainer_core.resume.since import changes_of
 from trainer_core.resume.wishes import Wishes
 from trainer_core.run.atomic import remove_strays
 from trainer_core.run.directory import RunDirectory, shared_cache
@@ -58,6 +61,7 @@ def make_ready(
     if config.hub.push and config.hub.repo_id and os.environ.get(TOKEN):  # that it is missing, the plan tells
         refuse_bad_token(config.hub.repo_id)
     plan = _plan(config, run, events, halt)
+    _refuse_changed(run, config, plan, wishes)
     events.emit("phase", name="load", total=None)
     model = load_model(config.model, progress=lambda text: _tell_loading(events, halt, text))
     for note in model.notes:
@@ -77,6 +81,13 @@ def make_ready(
     outputs = Outputs(job, run, events, halt.is_asked)
     go_on(job, outputs, run, events, wishes)
     return Session(job, outputs, events, halt, gpu)
+
+
+def _refuse_changed(run: RunDirectory, config: Config, plan: Plan, wishes: Wishes) -> None:
+    """Refuse another training before anything is loaded, drawn or encoded for it; the restoring looks again."""
+    since = None if wishes.allow_changed else changes_of(run, config, plan)
+    if since is not None:
+        refuse_unsafe(since.differences, safe_text(since.checkpoint), quote(safe_text(run.path)))
 
 
 def _with_class_pictures(

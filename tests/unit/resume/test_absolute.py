@@ -1,6 +1,6 @@
 """What `dbtui resume` finds out before it starts a trainer, which works in another folder."""
 
-from dbtui.runs.changes import with_absolute_paths
+from dbtui.runs.absolute import with_absolute_paths
 
 
 def test_paths_are_made_absolute_and_everything_else_is_left_as_it_is(tmp_path, monkeypatch):
