@@ -105,6 +105,8 @@ def test_without_a_scaler_a_broken_gradient_never_reaches_the_weights(kind):
             weight.grad = torch.full_like(weight, float("inf"))
         optimizer.step([1e-2], torch.tensor(float("nan")), torch.tensor(True), seed=1)
         assert all(weight.isfinite().all() for weight in weights)
+        values = [torch.as_tensor(value) for state in optimizer.state() for value in state.values()]
+        assert all(value.isfinite().all() for value in values if value.is_floating_point())
 
 
 def build(kind, groups, exact_skip=False, **settings):

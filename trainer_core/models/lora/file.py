@@ -65,12 +65,13 @@ def read_adapters(path: Path, shapes: Mapping[Place, tuple[int, ...]]) -> list[A
             f"{safe_text(path)}: cannot be read: {safe_text(error)}; download or copy it again", ExitCode.MODEL
         ) from error
     for adapter in adapters:
-        values = (adapter.down, adapter.up, torch.tensor(adapter.alpha))
-        if not all(value.isfinite().all() for value in values):
-            raise UserError(
-                f"{safe_text(path)}: {adapter.place.key} holds values that are not finite; take another file",
-                ExitCode.MODEL,
-            )
+        for ending, value in ((DOWN, adapter.down), (UP, adapter.up), (ALPHA, torch.tensor(adapter.alpha))):
+            if not value.isfinite().all():
+                raise UserError(
+                    f"{safe_text(path)}: {adapter.place.key}{ending} holds values that are not finite; "
+                    "take another file",
+                    ExitCode.MODEL,
+                )
     return adapters
 
 
