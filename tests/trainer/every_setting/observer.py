@@ -19,6 +19,7 @@ from trainer_core.errors import ExitCode
 from trainer_core.models.load import load_model
 from trainer_core.run.directory import create_run
 from trainer_core.run.events import EventReader, EventWriter
+from trainer_core.train import make_ready
 from trainer_core.train import run as trainer
 
 NO_SIGNALS: Any = SimpleNamespace(stop_requested=None, interrupting=nullcontext)
@@ -84,8 +85,8 @@ class Observer:
         run = create_run(file.parent / "runs", "walk", dump_config(read_config(file)))
         events, code, threads = EventWriter(run), ExitCode.DONE, torch.get_num_threads()
         with (
-            patch.object(trainer, "_device", lambda: torch.device("cpu")),
-            patch.object(trainer, "load_model", self._load),
+            patch.object(make_ready, "_device", lambda: torch.device("cpu")),
+            patch.object(make_ready, "load_model", self._load),
             patch.object(trainer, "train", loop),
             suppress(Enough),
         ):
