@@ -91,7 +91,7 @@ def test_ratio_is_taken_repetition_by_repetition(load):
     assert spread.as_dict() == {"median": 2.0, "min": 1.0, "max": 3.0}
 
 
-@pytest.mark.parametrize("name", ["vs_diffusers", "cold_start"])
+@pytest.mark.parametrize("name", ["vs_diffusers", "cold_start", "checkpoint"])
 def test_docs_show_the_committed_results(load, name: str):
     results_file = load("results_file")
     table = (results_file.RESULTS / f"{name}.md").read_text(encoding="utf-8")
