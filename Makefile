@@ -38,6 +38,7 @@ test-gpu: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/vs_diffusers.py
+	$(BIN)/python benchmarks/checkpoint.py
 
 bench-gpu: $(READY)
 	$(BIN)/python benchmarks/gpu.py
