@@ -14,24 +14,23 @@ SETTINGS = (
     "dataset.flip_aug=true",
     'scheduler.type="cosine"',
     "ema.enable=true",
-    "save.every_n_steps=7",
+    "save.every_n_steps=5",
 )
-KILLS = (2, 5)
 A_STEP = 0.1
 """Seconds, a bit more than a step takes: a trainer lives up to that long for each step of the training."""
 
 
 def test_killed_twice_over(server, make_run, tmp_path):
-    rounds(2, 16, server, make_run, tmp_path)
+    rounds(2, 12, (1, 3), server, make_run, tmp_path)
 
 
 @pytest.mark.faults
 @pytest.mark.row(6)
 def test_killed_twenty_times_over(server, make_run, tmp_path):
-    rounds(20, 60, server, make_run, tmp_path)
+    rounds(20, 60, (2, 5), server, make_run, tmp_path)
 
 
-def rounds(count, steps, server, make_run, runs_dir):
+def rounds(count, steps, kills, server, make_run, runs_dir):
     """Train undisturbed, then `count` times with kills, resumed until done; all must end in the same weights."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -40,7 +39,7 @@ def rounds(count, steps, server, make_run, runs_dir):
     assert server.start(whole).wait() == 0, console(whole)
     for number in range(count):
         run = make_run(runs_dir, *settings, name=f"round-{number}")
-        lives = [chance.uniform(0, steps * A_STEP) for _ in range(chance.randint(*KILLS))]
+        lives = [chance.uniform(0, steps * A_STEP) for _ in range(chance.randint(*kills))]
         for seconds in lives:
             trainer = server.start(run)
             time.sleep(seconds)

@@ -20,7 +20,7 @@ class LostPictureError(UserError):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
-        self.reason = reason
+        self.told = f"{safe_text(path)} {reason.partition('. ')[0]}"  # without the next action
         super().__init__(f"{safe_text(path)} {reason}", ExitCode.DATASET)
 
 
@@ -37,7 +37,7 @@ class StandIns:
         self, items: Sequence[Item], buckets: Mapping[Size, Sequence[int]], tell: Callable[[str], None]
     ) -> None:
         """Stand in for `items`, sorted into `buckets`; `tell` is told at the 1st, 2nd, 4th, 8th lost picture."""
-        self.lost: dict[Path, str] = {}
+        self.lost: set[Path] = set()
         self._items = items
         self._bucket_of = {item: sorted(set(members)) for members in buckets.values() for item in members}
         self._allowed = max(1, int(MOST_LOST * len({item.picture.path for item in items})))
@@ -52,12 +52,12 @@ class StandIns:
         """
         with self._one_at_a_time:
             if error.path not in self.lost:
-                self.lost[error.path] = error.reason
+                self.lost.add(error.path)
                 self._note(error)
             other = self._next(item)
         if other is None:
             raise UserError(
-                f"{error.problems[0]}, and there is no other picture of its size: {_ACTION.format('it')}",
+                f"{error.told}, and there is no other picture of its size: {_ACTION.format('it')}",
                 ExitCode.DATASET,
             )
         return other
@@ -72,7 +72,7 @@ class StandIns:
             )
         if count & (count - 1) == 0:
             so_far = "" if count == 1 else f" ({counted(count, 'picture')} so far)"
-            self._tell(f"{error.problems[0]}: it is left out, another of its size is trained instead{so_far}")
+            self._tell(f"{error.told}: it is left out, another of its size is trained instead{so_far}")
 
     def _next(self, item: int) -> int | None:
         members = self._bucket_of[item]

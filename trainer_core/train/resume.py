@@ -84,7 +84,7 @@ def _told(what: str, names: list[str]) -> str:
 
 
 def _how_to_stop(names: list[str], step: int) -> str:
-    if all(name.startswith("text_encoder.") for name in names):
+    if all(name.startswith(("text_encoder.", "lora_te_")) for name in names):
         return f" (text_encoder.stop_at_step = {step} ends the training of the text encoder here)"
     return ""
 

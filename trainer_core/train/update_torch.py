@@ -14,7 +14,6 @@ from trainer_core.train.update import (
     ParameterState,
     WeightUpdate,
     make_tables,
-    on_device,
     parameters_of,
     set_rates,
     usable,
@@ -55,9 +54,10 @@ class FusedAdamW(WeightUpdate):
         return [dict(self.optimizer.state[parameter]) for parameter in parameters_of(self.optimizer)]
 
     def load(self, states: list[ParameterState]) -> None:
-        """Restore the moments bit for bit (torch's own loading would cast them)."""
+        """Restore the moments bit for bit into those that are there: they lie in memory once."""
         for parameter, state in zip(parameters_of(self.optimizer), states, strict=True):
-            self.optimizer.state[parameter] = on_device(state, parameter.device)
+            for name, own in self.optimizer.state[parameter].items():
+                own.copy_(state[name])
 
 
 class RoundedAdamW(WeightUpdate):
