@@ -101,6 +101,16 @@ def test_docs_show_the_committed_results(load, name: str):
     assert load(name).table_of(results) == table
 
 
+def test_a_state_is_saved_in_every_way_and_the_stall_is_the_smaller_part(load, tmp_path: Path):
+    checkpoint = load("checkpoint")
+    state = checkpoint.random_state(checkpoint.TINY, torch.bfloat16)
+    times = checkpoint.measure(state, tmp_path / "run", 2)
+    assert times.keys() == set(checkpoint.WAYS)
+    assert all(len(each) == 2 and min(each) > 0 for each in times.values())
+    assert all(stall < whole for stall, whole in zip(times["stall"], times["until it stands"], strict=True))
+    assert list((tmp_path / "run").iterdir()) == []
+
+
 def test_cold_start_times_commands_that_work_and_counts_their_modules(load, tmp_path: Path):
     cold_start = load("cold_start")
     load("bench_data").draw_pictures(tmp_path, 64, subject=2, classes=2)
