@@ -158,6 +158,7 @@ def _import_everything() -> None:
 def _become_trainer(request: dict[str, Any]) -> None:
     """Be the trainer that `request` describes; never returns."""
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     console = os.open(request["console"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

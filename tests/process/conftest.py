@@ -42,6 +42,7 @@ class Terminal:
 
         def own_the_terminal() -> None:
             os.setsid()
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         environment = {**os.environ, "TERM": term}

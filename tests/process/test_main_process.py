@@ -35,7 +35,15 @@ def container(watched: Callable[..., list[str]]) -> Iterator[Callable[..., subpr
 
     def start(*options: str) -> subprocess.Popen[str]:
         command = [*UNSHARE, *watched(*options)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        started.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the tests may run under nohup
+            )
+        )
         return started[-1]
 
     yield start
