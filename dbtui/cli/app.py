@@ -17,6 +17,7 @@ from dbtui.cli.caption import caption
 from dbtui.cli.convert import convert
 from dbtui.cli.demo import demo
 from dbtui.cli.doctor import doctor
+from dbtui.cli.fetch import fetch
 from dbtui.cli.log import log
 from dbtui.cli.merge import merge
 from dbtui.cli.plan import plan
@@ -112,6 +113,7 @@ app.command("plan")(plan)
 app.command("run")(run_command)
 for _command in (runs, attach, resume, commands.stop, commands.pause, commands.save, commands.sample, log):
     app.command(_command.__name__)(_command)
+app.command("fetch")(fetch)
 app.command("report")(report)
 app.command("bundle")(bundle)
 app.command("demo")(demo)

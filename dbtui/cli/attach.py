@@ -20,9 +20,10 @@ def attach(run: Run = None, runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR
     from dbtui.remote.target import is_remote, parse_target
 
     if run is not None and is_remote(run):
+        from dbtui.cli.output import narrate
         from dbtui.remote.attach import attach_to
 
-        return int(attach_to(parse_target(run)))
+        return int(attach_to(parse_target(run), narrate))
 
     from dbtui.dashboard.interrupts import Interrupts
     from dbtui.dashboard.viewer import watch_attached

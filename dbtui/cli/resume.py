@@ -106,10 +106,19 @@ def _unpause(run: "RunDirectory", wishes: "Wishes", detach: bool) -> int:
 
 def _refuse_held(run: "RunDirectory", take_over: bool) -> None:
     """Raise UserError(LOCKED) if another trainer has the run, unless that is elsewhere and to be taken over."""
+    from dbtui.dashboard.status import LIVE
+    from dbtui.remote.origin import is_live_copy, read_origin
     from trainer_core.run.flock import Standing
     from trainer_core.run.lock import locked_words, look_at_lock
 
     look = look_at_lock(run)
+    if not take_over and (origin := read_origin(run)) and is_live_copy(run, LIVE):
+        text = (
+            f"{run.name} is a copy of a run that {safe_text(origin.place)} was still training: stop it there, "
+            "then fetch it again with --checkpoints. If that machine is gone for good, go on with: "
+            f"dbtui resume {quote(safe_text(run.path))} --take-over"
+        )
+        raise UserError(text, ExitCode.LOCKED)
     if look.standing is Standing.FREE or (take_over and look.standing is not Standing.HERE):
         return
     raise UserError(locked_words(run, look), ExitCode.LOCKED)

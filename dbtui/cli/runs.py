@@ -60,6 +60,7 @@ def _as_data(summary: "RunSummary", now: float) -> dict[str, Any]:
         "pid": holder.pid if holder and summary.lives else None,
         "host": holder.host if holder and summary.lives else None,
         "is_elsewhere": summary.is_elsewhere,
+        "fetched_from": summary.fetched_from or None,
         "exit_code": ending.exit_code if ending else None,
         "text": ending.text if ending else "",
         "outputs": list(ending.outputs) if ending else [],
@@ -119,7 +120,8 @@ def _when(summary: "RunSummary") -> str:
 
     if not summary.lives:
         resumes = f" · resumes at {summary.resume_step}" if summary.resume_step is not None else ""
-        return day_and_time(summary.changed, time.time()) + resumes
+        fetched = f" · from {safe_text(summary.fetched_from, 60)}" if summary.fetched_from else ""
+        return day_and_time(summary.changed, time.time()) + resumes + fetched
     if summary.status == "running":
         words = eta_words(summary.state)
     else:

@@ -1,15 +1,18 @@
 """What a viewer shows of a run besides its events: read once from run.toml and process.json."""
 
 import json
+import shlex
 import tomllib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dbtui.remote.origin import read_origin
 from trainer_core.data.filewords import has_place
 from trainer_core.data.folder_names import FolderName, parse_folder_name
 from trainer_core.run.directory import RunDirectory
+from trainer_core.text import safe_text
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,20 @@ class RunFacts:
     vram_total_gb: float | None = None
     place: str = ""
     """Machine that the run lies on, as the person called it; empty if it is this one."""
+    fetched_from: str = ""
+    """Machine that the run was brought here from; empty if it was not."""
     bring_it: str = ""
-    """Command that brings the run here from there."""
+    """Command that brings the run here from there, or brings what came since."""
 
 
 def read_facts(run: RunDirectory) -> RunFacts:
     """Read the facts of a run. Files that are missing or damaged leave gaps, never an error."""
-    return facts_of(run.path, _read(run.configuration), _read(run.process_json))
+    facts = facts_of(run.path, _read(run.configuration), _read(run.process_json))
+    origin = read_origin(run)
+    if origin is None:
+        return facts
+    again = safe_text(shlex.join(["dbtui", "fetch", origin.target, str(run.path)]), 1000)
+    return replace(facts, fetched_from=safe_text(origin.place, 100), bring_it=again)
 
 
 def facts_of(path: Path, configuration: bytes, process: bytes, *, is_here: bool = True) -> RunFacts:

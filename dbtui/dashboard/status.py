@@ -5,8 +5,9 @@ from typing import Literal, get_args
 from dbtui.dashboard.state import RunState
 from trainer_core.errors import ExitCode
 
-Status = Literal["running", "paused", "stalled", "stopped", "failed", "done", "crashed", "not started"]
-"""Stalled: the trainer lives, but nothing was heard of it for long. Crashed: it is gone and did not say why."""
+Status = Literal["running", "paused", "stalled", "stopped", "failed", "done", "crashed", "fetched", "not started"]
+"""Stalled: the trainer lives, but nothing was heard of it for long. Crashed: it is gone and did not say why.
+Fetched: these files are a copy, made while the run was trained on another machine."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 LIVE: frozenset[Status] = frozenset({"running", "paused", "stalled"})
 
@@ -18,6 +19,7 @@ SIGNS: dict[Status, str] = {
     "failed": "✗",
     "done": "✓",
     "crashed": "✗",
+    "fetched": "↓",
     "not started": "·",
 }
 STYLES: dict[Status, str] = {
@@ -28,6 +30,7 @@ STYLES: dict[Status, str] = {
     "failed": "bold red",
     "done": "bold green",
     "crashed": "bold red",
+    "fetched": "cyan",
     "not started": "dim",
 }
 
@@ -37,7 +40,9 @@ _LONG = 300.0
 _PHASES = {"cache": 180.0, "class_images": 600.0, "load": 600.0, "sample": 600.0, "save": 600.0, "upload": 1800.0}
 
 
-def status_of(state: RunState, *, lives: bool, silence: float = 0.0, is_suspended: bool = False) -> Status:
+def status_of(
+    state: RunState, *, lives: bool, silence: float = 0.0, is_suspended: bool = False, is_copy: bool = False
+) -> Status:
     """Return how a run stands.
 
     Args:
@@ -45,13 +50,14 @@ def status_of(state: RunState, *, lives: bool, silence: float = 0.0, is_suspende
         lives: whether a trainer holds its lock.
         silence: seconds since its last event.
         is_suspended: whether that process is known to be stopped (SIGSTOP).
+        is_copy: whether these files were fetched from another machine while the run lived there.
     """
     if state.ending:
         if state.ending.exit_code == ExitCode.STOPPED:
             return "stopped"
         return "done" if state.ending.exit_code == ExitCode.DONE else "failed"
     if not lives:
-        return "crashed" if state.t else "not started"
+        return "fetched" if is_copy else "crashed" if state.t else "not started"
     if is_suspended:
         return "stalled"
     if state.is_paused:

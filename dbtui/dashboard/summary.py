@@ -64,7 +64,7 @@ def _models(state: RunState, facts: RunFacts) -> list[Text]:
     """Name the files of the newest model, how to use it, and the last previews."""
     outputs = state.ending.outputs if state.ending else ()
     saved = [each.path for each in state.written if each.kind == "saved"]
-    paths = [facts.path / path for path in (outputs or saved[-1:])]
+    paths = [_as_here(facts.path / path, state, facts) for path in (outputs or saved[-1:])]
     lines = [_row("model", path) for path in paths]
     if paths:
         lines.append(_row("use it", _use(paths[0], facts)))
@@ -101,12 +101,21 @@ def _page(facts: RunFacts) -> list[Text]:
 
 def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:
     """Name the newest complete state and how to go on from it, there where it is."""
-    paths = [facts.path / each.path for each in state.written if each.kind == "checkpoint"]
+    paths = [_as_here(facts.path / each.path, state, facts) for each in state.written if each.kind == "checkpoint"]
     if not paths:
         return []
     command = shlex.join(["dbtui", "resume", str(facts.path)])
     where = f" (on {facts.place})" if facts.place else ""
     return [_row("state", paths[-1]), _row("go on", command + where)]
+
+
+def _as_here(path: Path, state: RunState, facts: RunFacts) -> Path:
+    """Return where a file of a run lies that was brought here: its events tell where it was."""
+    if not facts.fetched_from or state.run not in path.parts:
+        return path
+    last = len(path.parts) - 1 - path.parts[::-1].index(state.run)
+    here = facts.path.joinpath(*path.parts[last + 1 :])
+    return here if here.exists() else path
 
 
 def _use(path: Path, facts: RunFacts) -> str:

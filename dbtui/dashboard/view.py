@@ -66,10 +66,15 @@ def _header(state: RunState, facts: RunFacts, width: int, status: Status, silenc
     if status != "running" and right.cell_len + 2 <= width:
         right = Text(f"{SIGNS[status]} {words}", style)
     left = Text(safe_text(facts.name, 64), "bold")
-    for part in (facts.place and f"on {facts.place}", facts.model, facts.preset):
+    for part in (_where(facts), facts.model, facts.preset):
         if part and left.cell_len + cell_len(part) + right.cell_len + 5 <= width:
             left.append(f" · {safe_text(part, 60)}", "dim")
     return _both_ends(left, right, width)
+
+
+def _where(facts: RunFacts) -> str:
+    """Say which other machine the run lies on, or was fetched from."""
+    return f"on {facts.place}" if facts.place else f"from {facts.fetched_from}" if facts.fetched_from else ""
 
 
 def standing_words(state: RunState, status: Status, silence: float = 0.0, *, with_step: bool = True) -> str:
@@ -87,6 +92,8 @@ def standing_words(state: RunState, status: Status, silence: float = 0.0, *, wit
             return f"{status} at step {state.ending.step}" if state.ending and with_step else f"{status}{at}"
         case "crashed":
             return f"crashed{at}"
+        case "fetched":
+            return f"copy of a live run{at}"
         case _:
             return status
 

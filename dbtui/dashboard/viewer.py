@@ -117,6 +117,12 @@ def _watch_plainly(
 
 def _tell_end(follower: Watched) -> ExitCode:
     follower.poll()
+    if follower.status() == "fetched":
+        facts = follower.facts()
+        _say(
+            f"a copy of a run that {facts.fetched_from} was still training; for what came since: {facts.bring_it}"
+        )
+        return ExitCode.DONE
     code, death = follower.exit_code(), follower.silent_death()
     log = follower.last_words() if death else []
     _say_lines(summarize_end(follower.state, follower.facts(), code, death, log))

@@ -95,6 +95,10 @@ class Session:
         """Send one request; its answer is to be received. A dozen may be on their way at a time."""
         self._send(request.encode("utf-8", "surrogateescape") + b"\n")
 
+    def receive(self, most: int, patience: float) -> Answer:
+        """Return the next answer; `patience` is how long it may take in all."""
+        return self._receive(most, patience)
+
     def receive_into(self, sink: Callable[[bytes], object], most: int, patience: float = 4 * PATIENCE) -> int:
         """Hand the next answer's bytes to `sink` as they come, at most `most`; return its status.
 

@@ -5,7 +5,8 @@ import time
 
 from dbtui.dashboard.facts import RunFacts, read_facts
 from dbtui.dashboard.state import Event, RunState, fold
-from dbtui.dashboard.status import Status, status_of
+from dbtui.dashboard.status import LIVE, Status, status_of
+from dbtui.remote.origin import is_live_copy
 from dbtui.runs.launch import TrainerProcess, death_words, last_words
 from dbtui.runs.summary import holder_is_suspended, lives, seconds_since
 from trainer_core.errors import ExitCode
@@ -51,6 +52,7 @@ class Follower:
         self._heard = self._began - seconds_since(run.events)
         self._look = look_at_lock(run)
         self._was_alive = self._lives
+        self._is_copy = is_live_copy(run, LIVE)
 
     @property
     def silence(self) -> float:
@@ -71,7 +73,13 @@ class Follower:
         self._look_again()
         is_suspended = holder_is_suspended(self._look)
         is_there = self._lives and not (self.process and self.process.poll() is not None)
-        return status_of(self.state, lives=is_there, silence=self.silence, is_suspended=is_suspended)
+        return status_of(
+            self.state,
+            lives=is_there,
+            silence=self.silence,
+            is_suspended=is_suspended,
+            is_copy=self._is_copy and not self._was_alive,
+        )
 
     def why_silent(self) -> str:
         """Say what is known of a stalled trainer, and what can be done."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from dbtui.dashboard.facts import read_facts
 from dbtui.dashboard.state import Event, RunState, fold
 from dbtui.dashboard.status import LIVE, Status, status_of
+from dbtui.remote.origin import is_live_copy, read_origin
 from trainer_core.run.checkpoints import checkpoints, looks_whole, step_of
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.flock import Look, Standing
@@ -43,6 +44,8 @@ class RunSummary:
     """Who trains it, or trained it when it died."""
     is_elsewhere: bool
     """Whether that process is on a machine that cannot be asked from here."""
+    fetched_from: str
+    """What names it on the machine that it was fetched from; empty if it was not."""
     resume_step: int | None
     """Step that a resume begins at; None if the run lives, is done, or has no checkpoint."""
 
@@ -64,7 +67,14 @@ def summarize(run: RunDirectory) -> RunSummary:
     events, skipped = _outline(run.events)
     state = fold(events)
     silence = seconds_since(run.events)
-    status = status_of(state, lives=lives(look), silence=silence, is_suspended=holder_is_suspended(look))
+    status = status_of(
+        state,
+        lives=lives(look),
+        silence=silence,
+        is_suspended=holder_is_suspended(look),
+        is_copy=is_live_copy(run, LIVE),
+    )
+    origin = read_origin(run)
     created = _created(run)
     return RunSummary(
         run=run,
@@ -77,6 +87,7 @@ def summarize(run: RunDirectory) -> RunSummary:
         silence=silence,
         holder=look.holder,
         is_elsewhere=look.standing is Standing.ELSEWHERE,
+        fetched_from=origin.target if origin else "",
         resume_step=_resume_step(run) if status in _RESUMABLE else None,
     )
 
