@@ -207,14 +207,19 @@ def test_a_state_that_reads_back_otherwise_is_no_state(outputs, run_job, monkeyp
 
     def spoils(folder: Path, checkpoint):
         path, size = write(folder, checkpoint)
-        (path / "optimizer.safetensors").write_bytes(bytes(100))
+        spoiled.pop()(path)
         return path, size
 
     monkeypatch.setattr(state_saver, "write_checkpoint", spoils)
-    save_and_wait(outputs)
-    (warning,) = told(outputs, "warning")
-    assert "000002 reads back otherwise than it was written" in warning["text"]
-    assert names(outputs) == ["000001"]
+    spoiled = [
+        lambda path: (path / "manifest.json").write_bytes(b"{"),
+        lambda path: (path / "optimizer.safetensors").write_bytes(bytes(100)),
+    ]
+    for number in (1, 2):
+        save_and_wait(outputs)
+        assert len(told(outputs, "warning")) == number
+        assert "000002 reads back otherwise than it was written" in told(outputs, "warning")[-1]["text"]
+        assert names(outputs) == ["000001"]
 
 
 @pytest.mark.row(12)

@@ -23,7 +23,8 @@ WEIGHTS, OPTIMIZER = "weights.safetensors", "optimizer.safetensors"
 FILES = (WEIGHTS, OPTIMIZER, STATE)
 """What every checkpoint holds besides its manifest."""
 _CHUNK = 8 << 20
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a checkpoint that is not whole raises."""
 
 
 class Fingerprint(TypedDict):
@@ -58,7 +59,7 @@ def newest_valid(folder: Path) -> tuple[Path | None, list[str]]:
         refuse_newer(path)
         try:
             verified_manifest(path)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             passed_over.append(f"{safe_text(path)} is damaged ({safe_text(error)})")
         else:
             return path, passed_over
@@ -93,7 +94,7 @@ def looks_whole(path: Path) -> bool:
     """Tell whether every file of the manifest is there in its size; hashing them at each save takes long."""
     try:
         return all((path / name).stat().st_size == entry["bytes"] for name, entry in read_manifest(path).items())
-    except _DAMAGE:
+    except DAMAGE:
         return False
 
 

@@ -21,6 +21,7 @@ from trainer_core.room import LITTLE_BYTES, why_no_room
 from trainer_core.run.atomic import staged
 from trainer_core.run.checkpoint_format import FORMAT, STATE, read_state
 from trainer_core.run.checkpoints import (
+    DAMAGE,
     KEPT,
     MANIFEST,
     OPTIMIZER,
@@ -95,7 +96,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> tuple[Path, int]:
     path, size = write_checkpoint(folder, checkpoint)
     try:
         verified_manifest(path)
-    except OSError as error:
+    except DAMAGE as error:
         raise not_written(path, error) from error
     prune(folder, path)
     return path, size

@@ -15,7 +15,14 @@ from typing import Any
 
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.atomic import discard
-from trainer_core.run.checkpoints import StoppedCheckingError, checkpoints, prune, step_of, verified_manifest
+from trainer_core.run.checkpoints import (
+    DAMAGE,
+    StoppedCheckingError,
+    checkpoints,
+    prune,
+    step_of,
+    verified_manifest,
+)
 from trainer_core.run.memory import free_main_memory
 from trainer_core.text import safe_text
 from trainer_core.train.checkpoint import Checkpoint, write_checkpoint
@@ -124,7 +131,7 @@ class StateSaver:
             verified_manifest(saved.path, self._hurry.is_set)
         except StoppedCheckingError:
             return saved
-        except OSError as error:
+        except DAMAGE as error:
             with suppress(OSError):
                 discard(saved.path)
             text = f"{safe_text(saved.path)} reads back otherwise than it was written ({safe_text(error)})"
