@@ -73,6 +73,7 @@ def reserved() -> int:
     return torch.cuda.memory_reserved()
 
 
+@pytest.mark.row(22)
 def test_a_real_lack_of_memory_is_met_with_halves_of_the_same_gradient(make_job, recorder):
     from trainer_core.train.passes import Passes
 
@@ -91,6 +92,7 @@ def test_a_real_lack_of_memory_is_met_with_halves_of_the_same_gradient(make_job,
     assert next(event["code"] for event in recorder.events if event["kind"] == "warning") == "out_of_memory"
 
 
+@pytest.mark.row(23)
 def test_a_picture_that_does_not_fit_leaves_nothing_of_the_step_on_the_device(make_job):
     from trainer_core.errors import ExitCode, UserError
     from trainer_core.train.loop import train
@@ -106,6 +108,7 @@ def test_a_picture_that_does_not_fit_leaves_nothing_of_the_step_on_the_device(ma
     assert job.step == job.samples.total_steps
 
 
+@pytest.mark.row(24)
 def test_a_preview_that_does_not_fit_leaves_nothing_behind(make_job, recorder, tmp_path):
     from trainer_core.run.directory import RunDirectory
     from trainer_core.train.outputs import Outputs
@@ -120,6 +123,7 @@ def test_a_preview_that_does_not_fit_leaves_nothing_behind(make_job, recorder, t
     assert outputs.draw_previews() == 1
 
 
+@pytest.mark.row(19)
 @pytest.mark.parametrize("kind", ["adamw", "adamw8bit", "paged_adamw8bit", "lion8bit", "prodigy"])
 def test_a_loss_that_is_not_a_number_never_reaches_the_weights(kind: str, make_job, monkeypatch):
     from trainer_core.errors import ExitCode, UserError
@@ -140,6 +144,7 @@ def test_a_loss_that_is_not_a_number_never_reaches_the_weights(kind: str, make_j
     assert all(bool(parameter.isfinite().all()) for parameter in job.parameters.values())
 
 
+@pytest.mark.row(3)
 def test_a_signal_in_a_step_saves_and_a_resume_ends_the_training(tmp_path: Path, monkeypatch):
     from trainer_core.models.save import save_model
     from trainer_core.models.tiny import build_tiny

@@ -77,6 +77,7 @@ CASES = {
 }
 
 
+@pytest.mark.row(22)
 @pytest.mark.parametrize("case", CASES)
 def test_parts_have_the_gradient_of_the_whole(case, make_job, recorder):
     job = make_job(side=128, events=recorder, **{"train": FOUR, **CASES[case]})
@@ -144,6 +145,7 @@ def test_the_smaller_size_stays_for_its_bucket_alone(make_job, recorder):
     assert "not enough memory for 4 pictures at once" in told["text"]
 
 
+@pytest.mark.row(23)
 def test_a_single_picture_that_does_not_fit_ends_the_training_with_its_weights_whole(make_job, recorder):
     job = make_job(events=recorder, train=FOUR)
     with small_memory(job, 0) as tried, pytest.raises(UserError) as caught:
@@ -172,6 +174,7 @@ def test_an_update_that_does_not_fit_says_so(make_job, run_job, monkeypatch):
     assert job.step == 1
 
 
+@pytest.mark.row(24)
 def test_a_preview_that_does_not_fit_is_left_out_and_the_training_is_as_it_was(
     make_job, run_job, recorder, tmp_path
 ):
