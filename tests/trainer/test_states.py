@@ -1,6 +1,7 @@
 """Saving beside the training, and what becomes of a run whose disk takes nothing."""
 
 import errno
+import shutil
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -187,6 +188,15 @@ def test_without_an_earlier_state_the_first_failure_ends_it(outputs, full):
     full.clear()
     outputs.save_last_state()  # what the trainer tries once more before it ends
     assert names(outputs) == ["000001"]
+
+
+def test_an_earlier_state_that_somebody_removed_is_none(outputs, run_job, full):
+    save_and_wait(outputs)
+    shutil.rmtree(outputs.run.checkpoints / "000001")
+    run_job(outputs.job, 1)
+    full.set()
+    with pytest.raises(UserError, match="no earlier state stands"):
+        save_and_wait(outputs)
 
 
 def test_a_stop_that_cannot_save_says_what_a_resume_begins_with(outputs, run_job, full):

@@ -83,9 +83,9 @@ class Outputs:
             failure = _no_room(error)
             if failure is None:
                 raise
-            if self.states.saver.standing is None:
+            if self.states.saver.fallback() is None:
                 self.save_last_state()  # smaller than the model, perhaps, and worth more
-            self._warn("model_not_saved", self._models_fail.bear(failure, self.states.saver.standing))
+            self._warn("model_not_saved", self._models_fail.bear(failure, self.states.saver.fallback()))
             self._resume_phase()
             return []
         self._models_fail.worked()

@@ -19,6 +19,7 @@ from trainer_core.run.checkpoints import (
     DAMAGE,
     StoppedCheckingError,
     checkpoints,
+    looks_whole,
     prune,
     step_of,
     verified_manifest,
@@ -75,6 +76,13 @@ class StateSaver:
     def has(self, step: int) -> bool:
         """Tell whether the state after `step` steps was saved by this process and stands."""
         return self.last is not None and self.last.path == self.standing and self.last.step == step
+
+    def fallback(self) -> Path | None:
+        """Return the checkpoint that a resume would begin with, if it is still there; only sizes are looked at."""
+        if self.standing is None:
+            return None
+        whole = (path for path in reversed(checkpoints(self.folder)) if looks_whole(path))
+        return next((path for path in whole if path.name not in self._damaged), None)
 
     def start(self, checkpoint: Checkpoint) -> None:
         """Save `checkpoint`; return as soon as the training may go on. See `outcome`. Raises UserError(DISK)."""

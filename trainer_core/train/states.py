@@ -66,7 +66,7 @@ class States:
         try:
             saved = self.saver.save_now(checkpoint_of(self.job))
         except UserError as error:
-            standing = self.saver.standing
+            standing = self.saver.fallback()
             more = [way_back(step_of(standing))] if standing else ["nothing was saved before"]
             raise UserError([*error.problems, *more], error.code) from error
         self.current = self.job.step
@@ -91,7 +91,7 @@ class States:
 
     def _failed(self, error: UserError) -> None:
         self.current = None
-        self._warn(self.patience.bear(error, self.saver.standing))
+        self._warn(self.patience.bear(error, self.saver.fallback()))
 
     def _tell(self, saved: SavedState) -> None:
         self.patience.worked()
