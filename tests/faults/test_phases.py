@@ -136,6 +136,31 @@ def test_while_class_pictures_are_drawn(make, start, run_file: Path, tmp_path: P
     assert set((tmp_path / "reg").rglob("*")) == before
 
 
+@pytest.mark.faults
+def test_in_a_long_step_which_is_given_up_and_done_anew(make_run, start, tmp_path: Path):
+    settings = ("train.gradient_accumulation=4", "save.every_n_steps=100", "train.max_steps=8")
+    run, whole = (make_run(tmp_path / "runs", *settings, name=name) for name in ("stopped", "whole"))
+    slow = """
+import time
+from trainer_core.train import passes
+real = passes.batch_losses
+def slow(job, *arguments):
+    if job.step == 5:
+        print("slow", flush=True)
+        time.sleep(2)
+    return real(job, *arguments)
+passes.batch_losses = slow
+"""
+    trainer = start(run, before=slow)
+    wait_until(lambda: "slow" in console(run), "a long step has begun")
+    assert "stopped at step 5" in stops_at_once(run, trainer)
+    assert console(run).count("slow") == 1
+    assert [path.name for path in valid(run)] == ["000005"]
+    assert (start(run).wait(), start(whole).wait()) == (0, 0), console(run)
+    assert losses(run) == losses(whole)
+    assert same_weights(run, whole)
+
+
 def test_in_a_preview_and_its_resume_draws_them(make, start, whole):
     run = make("save.every_n_steps=100", tables=PREVIEW % 1000)
     trainer = start(run)

@@ -23,7 +23,7 @@ from trainer_core.data.stand_ins import StandIns
 from trainer_core.models.lora.adapters import Adapters
 from trainer_core.resume.facts import Facts, facts_of
 from trainer_core.run.events import EventWriter
-from trainer_core.run.stop_signals import StopRequestedError
+from trainer_core.run.stop_signals import StopRequestedError, never
 from trainer_core.train.average import WeightAverage
 from trainer_core.train.conditioning import Conditioning
 from trainer_core.train.objective import Objective
@@ -73,6 +73,7 @@ class Job:
         in_update: whether weights are being changed; an error meanwhile leaves them between two steps.
         settle: waits for the numbers of the last step; raises if they, or the weights, are not finite. Called
             before a save.
+        should_stop: asked between the batches of a step of which the rest would take long.
     """
 
     config: Config
@@ -95,6 +96,7 @@ class Job:
     step: int = 0
     in_update: bool = False
     settle: Callable[[], None] = _nothing
+    should_stop: Callable[[], bool] = never
 
     @property
     def parameters(self) -> dict[str, Parameter]:

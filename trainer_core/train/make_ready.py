@@ -78,6 +78,7 @@ def make_ready(
         cache_dir=shared_cache(run.path.parent),
         should_stop=halt.requested,
     )
+    job.should_stop = halt.is_asked
     outputs = Outputs(job, run, events, halt.is_asked)
     go_on(job, outputs, run, events, wishes)
     return Session(job, outputs, events, halt, gpu)

@@ -4,6 +4,7 @@ Everything random of a batch is drawn for the whole of it, and the loss of each 
 batch in parts has the gradient of the whole, but for the order of additions.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,14 @@ from trainer_core.data.batches import Batch
 from trainer_core.data.cache import encode
 from trainer_core.data.order import derive_seed
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.run.stop_signals import StopRequestedError
 from trainer_core.text import safe_text
 from trainer_core.train.job import Job
 from trainer_core.train.noise import normal, perturbed, shaped
 from trainer_core.train.out_of_memory import free_memory, half, is_out_of_memory, told_advice
 
+LONG_REST = 2.0
+"""Seconds that a stop waits for the rest of a step; a longer one is given up, and done anew by the resume."""
 Bucket = tuple[int, ...]
 """Height and width of a batch's tensors."""
 
@@ -68,7 +72,8 @@ class Passes:
         """Add the gradients of optimizer step `step` (from 0) to the parameters', which have none yet.
 
         Where the memory does not do, the step begins anew with half of the batch in each pass. Raises
-        UserError(OUT_OF_MEMORY), with no gradient left, if a single sample does not fit.
+        UserError(OUT_OF_MEMORY), with no gradient left, if a single sample does not fit, and StopRequestedError
+        where a stop is asked for and the other batches would take too long: the weights are those before the step.
         """
         while True:
             try:
@@ -106,7 +111,10 @@ class Passes:
     def _of_step(self, step: int, batches: Sequence[Batch]) -> Gradients:
         samples = sum(len(batch.items) for batch in batches)
         total, kept = torch.zeros((), device=self.job.device), []
+        began = time.monotonic()
         for number, batch in enumerate(batches):
+            if number and self._gives_up((time.monotonic() - began) / number * (len(batches) - number)):
+                raise StopRequestedError
             bucket = tuple(batch.tensors[0].shape[-2:])
             most = self.most.get(bucket, len(batch.items))
             self._at_work = bucket, min(most, len(batch.items))
@@ -119,6 +127,9 @@ class Passes:
                 total += torch.stack(shares).sum()
             kept.append(losses)
         return Gradients(total, kept)
+
+    def _gives_up(self, seconds_left: float) -> bool:
+        return seconds_left > LONG_REST and self.job.should_stop()
 
     def _in_parts(
         self, step: int, number: int, batch: Batch, samples: int, most: int

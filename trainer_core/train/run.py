@@ -84,8 +84,12 @@ def _to_the_end(config: Config, session: Session) -> Ending:
     outputs.events.emit("phase", name="train", total=total, epochs=-(-total // an_epoch), steps_per_epoch=an_epoch)
     outputs.in_loop = True
     with _nothing_lost(job, outputs):
-        if session.begin():
-            train(job, session.report, session.between_steps)
+        try:
+            if session.begin():
+                train(job, session.report, session.between_steps)
+        except StopRequestedError:  # in the middle of a long step, which a resume does anew
+            if job.step:
+                outputs.save_last_state()
         outputs.in_loop = False
         if halt.reason and job.step < job.samples.total_steps:
             return Ending(ExitCode.STOPPED, f"stopped at step {job.step} ({halt.reason}); it can be resumed")
