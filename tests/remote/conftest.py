@@ -1,4 +1,4 @@
-"""A real sshd on the loopback address, with keys made for the test, reached by the name "box"."""
+"""The other side, "box": a real sshd on the loopback address with keys made for the test, or a pretended ssh."""
 
 import getpass
 import os
@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from trainer_core.run.directory import RunDirectory
+from trainer_core.run.lines import encode_line
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/sbin")
 TOOLS = SSHD and shutil.which("ssh") and shutil.which("ssh-keygen")
@@ -138,3 +141,93 @@ def reachable(box: Box, on_path: Callable[[str], None]) -> Box:
     """The box, reached by whatever this test starts."""
     on_path(box.path)
     return box
+
+
+PRETENDED = """#!/bin/sh
+echo $$ >>"{folder}/pids"
+[ -e "{folder}/down" ] && echo "ssh: connect to host box port 22: No route to host" >&2 && exit 255
+for last; do :; done
+cd "{folder}" || exit
+HOME="{folder}" exec {shell} -c "$last"
+"""
+"""An ssh that runs the command here, as a login shell of the other side would."""
+
+
+@dataclass
+class Pretence:
+    """Another side that is a folder of this machine. `cut` ends its connections; `down` lets no new ones come."""
+
+    folder: Path
+
+    def cut(self) -> None:
+        for line in (self.folder / "pids").read_text().split():
+            with suppress(ProcessLookupError):
+                os.killpg(int(line), signal.SIGKILL)  # what asks nobody leads a group of its own
+        (self.folder / "pids").write_text("")
+
+    def go_down(self) -> None:
+        (self.folder / "down").touch()
+        self.cut()
+
+    def come_up(self) -> None:
+        (self.folder / "down").unlink()
+
+
+@pytest.fixture
+def pretended(tmp_path: Path, on_path: Callable[[str], None]) -> Callable[..., Pretence]:
+    def make(program: str = PRETENDED, shell: str = "sh") -> Pretence:
+        folder = tmp_path / "far"
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        wrapper = folder / "bin" / "ssh"
+        wrapper.write_text(program.format(folder=folder, shell=shell) if program is PRETENDED else program)
+        wrapper.chmod(0o755)
+        (folder / "pids").touch()
+        on_path(f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        return Pretence(folder)
+
+    return make
+
+
+@pytest.fixture
+def far(pretended: Callable[..., Pretence]) -> Pretence:
+    return pretended()
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
+    """Make a run on the other side, with some files and events; nobody trains it."""
+
+    def make(name: str = "sls-frog-1", steps: int = 20, folder: Path | None = None) -> RunDirectory:
+        text = '[[concept]]\nidentifier = "sls"\nclass = "frog"\n'
+        run = RunDirectory((folder or tmp_path / "far" / "runs") / name)
+        run.path.mkdir(parents=True)
+        run.run_toml.write_text(text)
+        begin = [
+            {"kind": "format", "version": 1, "run": name, "started": 1.8e9},
+            {"kind": "phase", "name": "train", "total": 100},
+        ]
+        add_events(run, *begin, *({"kind": "step", "step": step, "loss": 0.1} for step in range(1, steps + 1)))
+        for path, size in (("output/last.safetensors", 300_000), ("samples/000010-0.png", 5000)):
+            place = run.path / path
+            place.parent.mkdir()
+            place.write_bytes(os.urandom(size))
+        state = run.checkpoints / "000020" / "state.safetensors"
+        state.parent.mkdir(parents=True)
+        state.write_bytes(os.urandom(1000))
+        run.console_log.write_text("loading\n")
+        return run
+
+    return make
+
+
+def add_events(run: RunDirectory, *events: dict) -> None:
+    now = {"t": time.time(), "mono": time.monotonic()}
+    with run.events.open("ab", buffering=0) as file:
+        file.write(b"".join(encode_line({**now, **event}) for event in events))
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.02)
