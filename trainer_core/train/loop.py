@@ -89,7 +89,7 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
         watch.queued(seen, order.epoch_of(job.step - 1) + 1, rates)
         watch.see(readback.push(job.step, computed.loss, norm))
         if job.step == total:
-            job.settle()
+            watch.see(readback.drain())
         if not between_steps():
             job.settle()
             return
