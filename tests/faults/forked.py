@@ -12,6 +12,7 @@ only its imports are inherited. Nothing may be computed in the server, which wou
 `before` is Python that the child runs first: how a fault is brought into a trainer.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 _LONGEST = 300.0
+_DIE_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2): no trainer outlives a server that was killed."""
 
 
 class ForkServer:
@@ -158,6 +161,8 @@ def _import_everything() -> None:
 def _become_trainer(request: dict[str, Any]) -> None:
     """Be the trainer that `request` describes; never returns."""
     os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     console = os.open(request["console"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
