@@ -109,7 +109,8 @@ class Dashboard:
         note = self._note if time.monotonic() < self._note_until else ""
         if status == "stalled":
             note = note or self._follower.why_silent()
-        note = self._follower.trouble or note
+        if trouble := self._follower.trouble:
+            note, self._note = trouble, ""  # it explains what a key did not do, too
         if self._is_stopping:
             note = _STOPPING
         keys = _PAUSED_KEYS if status == "paused" else _KEYS

@@ -121,7 +121,8 @@ def _write_client(folder: Path, port: int) -> None:
     key = " ".join((folder / "host_key.pub").read_text().split()[:2])
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}\n")
     (folder / "ssh_config").write_text(
-        f"Host box\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n"
+        f"Host stranger\n UserKnownHostsFile {folder}/met_before\n StrictHostKeyChecking ask\n"
+        f"Host box stranger\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n"
         f"Host *\n IdentityFile {folder}/user_key\n IdentitiesOnly yes\n IdentityAgent none\n"
         f" UserKnownHostsFile {folder}/known_hosts\n GlobalKnownHostsFile none\n StrictHostKeyChecking yes\n"
     )
