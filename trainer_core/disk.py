@@ -217,13 +217,21 @@ def _places(*needs: tuple[Path, int]) -> tuple[Place, ...]:
 
 def _too_small(places: tuple[Place, ...], parts: str) -> list[str]:
     return [
-        f"{safe_text(place.folder)} has {gigabytes(place.free)} free, but the run needs up to "
-        f"{gigabytes(place.needed)} there ({parts}): free some space, save less often, set save.keep_last or "
-        'save.precision = "fp16", name another folder with --runs-dir, or keep fewer states with '
+        f"{safe_text(place.folder)} has {_apart(place.free, place.needed)} free, but the run needs up to "
+        f"{_apart(place.needed, place.free)} there ({parts}): free some space, save less often, set "
+        'save.keep_last or save.precision = "fp16", name another folder with --runs-dir, or save no states with '
         "save.state_every_minutes = 0"
         for place in places
         if place.needed > place.free
     ]
+
+
+def _apart(size: int, other: int) -> str:
+    """Return bytes so that they read otherwise than those of the other size."""
+    for shown in (gigabytes, "{:,} bytes".format):
+        if shown(size) != shown(other):
+            break
+    return shown(size)
 
 
 def _no_room_to_unpickle(model: ModelInfo | None) -> list[str]:

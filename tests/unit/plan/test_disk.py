@@ -140,7 +140,7 @@ def test_a_full_disk_is_a_problem_with_both_numbers(plan, free):
     free(needed - 1)
     (error,) = plan().errors
     assert error.code is ExitCode.DISK
-    assert f"{needed / 1e6:.1f} MB" in error.problems[0]
+    assert f"{needed:,} bytes" in error.problems[0]
     assert "free" in error.problems[0]
 
 
@@ -182,3 +182,11 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_link_to_nowhere_is_no_folder(tmp_path: Path):
     (tmp_path / "link").symlink_to("nowhere")
     assert "not a folder" in (why_not_writable(tmp_path / "link") or "")
+
+
+def test_what_is_free_and_what_is_needed_read_otherwise(plan, free):
+    needed = plan().disk.places[0].needed
+    free(needed - 1000)
+    (problem,) = plan().disk.problems
+    assert f"up to {needed:,} bytes there" in problem
+    assert f"has {needed - 1000:,} bytes free" in problem
