@@ -19,7 +19,16 @@ optimizer = {{ type = "adamw", learning_rate = 1e-4 }}
 train = {{ max_steps = {STEPS}, cpu_threads = 1, workers = 1 }}
 save = {{ output_name = "frog", every_n_steps = 4, keep_last = 1 }}
 """
-TRAINER = [sys.executable, "-m", "trainer_core"]
+SLOWLY = """
+import time
+from trainer_core.train.session import Session
+at_once = Session.between_steps
+def between_steps(self):
+    time.sleep(0.15)
+    return at_once(self)
+Session.between_steps = between_steps
+"""
+"""Steps that leave a test the time to act between them."""
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import SLOWLY
 from tests.faults.evidence import (
     console,
     content,
@@ -37,7 +38,7 @@ time.time = lambda: now() + ({jump})
 def half_way(server, make_run, tmp_path_factory):
     """A run that was stopped after its step 8, with two checkpoints."""
     run = make_run(tmp_path_factory.mktemp("half"))
-    trainer = server.start(run)
+    trainer = server.start(run, before=SLOWLY)
     wait_for_step(run, 9)
     trainer.send(signal.SIGTERM)
     assert trainer.wait() == ExitCode.STOPPED
@@ -171,7 +172,7 @@ def own_pictures(run_file, make_run, tmp_path, start):
     """A run with pictures of its own, stopped half way; and their folder."""
     shutil.copytree(run_file.parent / "train", tmp_path / "train")
     run = make_run(tmp_path / "runs", f"dataset.train_dir={tmp_path / 'train'}")
-    trainer = start(run)
+    trainer = start(run, before=SLOWLY)
     wait_for_step(run, 5)
     trainer.send(signal.SIGTERM)
     assert trainer.wait() == ExitCode.STOPPED

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import mount
+from tests.faults.conftest import SLOWLY, mount
 from tests.faults.evidence import (
     console,
     content,
@@ -27,16 +27,6 @@ from trainer_core.errors import ExitCode
 LONG = pytest.mark.faults
 EVENTS = 1 << 20
 """Room for events and logs."""
-SLOWLY = """
-import time
-from trainer_core.train.session import Session
-at_once = Session.between_steps
-def between_steps(self):
-    time.sleep(0.15)
-    return at_once(self)
-Session.between_steps = between_steps
-"""
-"""Steps that leave a test the time to act between them."""
 OFTEN = ("save.every_n_steps=2",)
 
 

@@ -3,10 +3,12 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import SLOWLY
 from tests.faults.evidence import (
     console,
     content,
@@ -59,7 +61,7 @@ def goes_on_to_the_same_weights(start, run, whole):
     "number", [signal.SIGTERM, *(pytest.param(each, marks=LONG) for each in (signal.SIGINT, signal.SIGHUP))]
 )
 def test_a_signal_in_the_middle_of_a_step(run, start, whole, number):
-    trainer = start(run)
+    trainer = start(run, before=SLOWLY)
     wait_for_step(run, 5)
     begin = time.monotonic()
     trainer.send(number)
@@ -84,9 +86,10 @@ def test_a_signal_during_a_save(run, start):
 
 @pytest.mark.row(5)
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=LONG)])
-def test_a_second_signal_in_a_save(run, start, whole, number):
-    first = start(run)
-    wait_for_step(run, 6)
+def test_a_second_signal_in_a_save(make_run, tmp_path, start, whole, number):
+    run = make_run(tmp_path / "runs", "save.every_n_steps=2")
+    first = start(run, before=SLOWLY)
+    wait_for_step(run, 3)
     first.send(signal.SIGTERM)
     assert first.wait() == ExitCode.STOPPED
     (kept,) = valid(run)[-1:]
@@ -119,7 +122,7 @@ def test_a_kill_while_old_checkpoints_are_removed(make_run, tmp_path, start, who
 
 @pytest.mark.row(10)
 def test_a_trainer_without_a_turn_for_a_while(run, start, dbtui, whole):
-    trainer = start(run)
+    trainer = start(run, before=SLOWLY)
     wait_for_step(run, 2)
     trainer.send(signal.SIGSTOP)
     assert is_alive(run)
@@ -132,7 +135,7 @@ def test_a_trainer_without_a_turn_for_a_while(run, start, dbtui, whole):
 @pytest.mark.row(11)
 def test_pictures_are_read_by_threads_of_the_trainer(run, start):
     """There is no helper that could be killed alone."""
-    trainer = start(run)
+    trainer = start(run, before=SLOWLY)
     wait_for_step(run, 3)
     tasks = Path(f"/proc/{trainer.pid}/task")
     children = [task.joinpath("children").read_text() for task in tasks.iterdir()]
@@ -151,14 +154,17 @@ def test_the_reader_of_a_pickled_model_is_killed(make_run, tmp_path, start, run_
     hangs += "ckpt.self_command = lambda: [sys.executable, '-c', 'import time; time.sleep(600)']"
     run = make_run(tmp_path / "runs", f"model.base={pickled}")
     trainer = start(run, before=hangs)
-    (reader,) = wait_until(lambda: children_of(trainer.pid), f"the reader runs: {console(run)}")
+    (reader,) = wait_until(lambda: children_of(trainer.pid, "pickled.ckpt"), f"the reader runs: {console(run)}")
     os.kill(reader, signal.SIGKILL)
     assert "pickled.ckpt" in ended_well_told(run, trainer.wait(), ExitCode.MODEL)
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the child processes of every thread of a process."""
+def children_of(pid: int, named: str) -> list[int]:
+    """Return the child processes of every thread of a process whose command names something."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(word) for word in task.joinpath("children").read_text().split()]
+        for child in task.joinpath("children").read_text().split():
+            with suppress(OSError):
+                if named in Path(f"/proc/{child}/cmdline").read_text():
+                    found.append(int(child))
     return found

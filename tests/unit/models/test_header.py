@@ -74,10 +74,10 @@ def test_a_flood_of_empty_tensors_is_refused_quickly(tmp_path):
     one = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     path = tmp_path / "flood.safetensors"
     path.write_bytes(raw({f"t{number}": one for number in range(150_000)}))
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UserError, match="150000 tensors"):
         read_header(path)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_healthy_header(tmp_path):
