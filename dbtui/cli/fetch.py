@@ -79,6 +79,8 @@ def _tell(target: "Target", fetched: "Fetched", as_json: bool) -> None:
         narrate("warning: the other side cannot compute SHA-256, so only sizes were compared")
     if fetched.changed:
         narrate(f"warning: changed or removed while it was fetched, so not here: {_some(fetched.changed)}")
+    if fetched.elsewhere:
+        narrate(f"note: not in the run's folder there, so not here: {_some(fetched.elsewhere)}")
     if fetched.left_out:
         narrate(f"note: links and the like were left out: {_some(fetched.left_out)}")
 
@@ -95,6 +97,7 @@ def _as_data(target: "Target", fetched: "Fetched") -> dict[str, Any]:
         "verified": fetched.is_verified,
         "changed": [safe_text(name, 300) for name in fetched.changed],
         "left_out": list(fetched.left_out),
+        "elsewhere": list(fetched.elsewhere),
     }
 
 

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from dbtui.dashboard.state import RunState
 from dbtui.dashboard.status import Status
 from dbtui.remote.connect import no_connection
 from dbtui.remote.follow import RemoteFollower
@@ -57,6 +58,7 @@ class Fetched:
         brought: bytes that were brought; the rest was here.
         changed: names of files that changed or went away while they were read, and are not here.
         left_out: names of what is neither file nor folder.
+        elsewhere: the run's models that are not in its folder.
         is_verified: whether every file was compared by SHA-256.
     """
 
@@ -67,6 +69,7 @@ class Fetched:
     brought: int
     changed: tuple[str, ...]
     left_out: tuple[str, ...]
+    elsewhere: tuple[str, ...]
     is_verified: bool
 
 
@@ -128,7 +131,7 @@ class Fetch:
                 time.sleep(_PAUSES[failures - 1])
 
     def _fetch(self, session: Session, staging: Staging, checkpoints: bool) -> Fetched:
-        status = _status(session)
+        status, state = _look(session)
         listing = _list(session, checkpoints)
         _check_same(session, self._place, listing)
         transfer = Transfer(session, staging, self._meter.add)
@@ -155,6 +158,7 @@ class Fetch:
             brought=self._brought,
             changed=tuple(changed),
             left_out=listing.left_out,
+            elsewhere=elsewhere(state, files),
             is_verified=transfer.is_verified,
         )
 
@@ -214,12 +218,21 @@ def with_their_checkpoints(changed: list[str], files: Iterable[str]) -> set[str]
     return {*changed, *(name for name in files if tuple(name.split("/")[:2]) in folders)}
 
 
-def _status(session: Session) -> Status:
+def elsewhere(state: RunState, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the run's newest models of which `names`, the files of its folder, holds none of that name."""
+    there = {part for name in names for part in name.split("/")}
+    models = state.ending.outputs if state.ending else ()
+    models = models or tuple(each.path for each in state.written if each.kind == "saved")[-1:]
+    return tuple(safe_text(path, 300) for path in models if PurePosixPath(path).name not in there)
+
+
+def _look(session: Session) -> tuple[Status, RunState]:
+    """Return how the run stands, and its events so far, folded."""
     link = Link(session)
     link.catch_up()
     follower = RemoteFollower(link)
     follower.poll()
-    return follower.status()
+    return follower.status(), follower.state
 
 
 def _list(session: Session, checkpoints: bool) -> Listing:

@@ -57,6 +57,12 @@ held() {
     fi
 }
 
+# process PID: its /proc/PID/stat or its start; nothing if there is none, "?" if that cannot be told.
+process() {
+    cat "/proc/$1/stat" 2>/dev/null || ps -o lstart= -p "$1" 2>/dev/null && return
+    [ -r /proc/1/stat ] || ps -o lstart= -p 1 >/dev/null 2>&1 || echo '?'
+}
+
 # look OFFSET MOST PID: how the run stands, then at most MOST bytes of its events from OFFSET on.
 look() {
     printf 'now %s\n' "$(date +%s)"
@@ -64,7 +70,7 @@ look() {
     printf 'lock %s\n' "$(head -c 4096 run.lock 2>/dev/null | head -n 1)"
     case $3 in
         '' | *[!0-9]* | 0) ;;
-        *) printf 'process %s\n' "$(cat "/proc/$3/stat" 2>/dev/null || ps -o lstart= -p "$3" 2>/dev/null)" ;;
+        *) printf 'process %s\n' "$(process "$3")" ;;
     esac
     printf 'made %s\n' "$(size_of run.toml)"
     printf 'events %s\n' "$(size_of events.jsonl)"

@@ -57,7 +57,7 @@ class Sight:
     """Whether the lock is held: "held", "free", or "unknown"."""
     holder: ProcessIdentity | None = None
     process: str = ""
-    """/proc/PID/stat of the holder asked about, or its start; empty if there is no such process."""
+    """/proc/PID/stat of the holder asked about, or its start; empty if there is none, "?" if that is not known."""
     made: float | None = None
     """When run.toml was written."""
     events_size: int | None = None
@@ -103,6 +103,8 @@ class Sight:
         if machine.has(self.holder):
             if self.held == "free":
                 return Standing.FREE
+            if self.process.strip() == "?":
+                return Standing.HERE if self.held == "held" else Standing.ELSEWHERE
             if self._runs():
                 return Standing.HERE
             return Standing.REMAINS if self.held == "held" else Standing.FREE

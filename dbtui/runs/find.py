@@ -3,6 +3,7 @@
 import difflib
 from pathlib import Path
 
+from dbtui.remote.target import is_remote
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.on_disk import is_file
 from trainer_core.run.directory import RunDirectory, open_run
@@ -33,6 +34,9 @@ def choose_run(runs_dir: Path, wanted: str | None) -> RunDirectory:
 
     Raises UserError(CONFIG) if there is none.
     """
+    if wanted is not None and is_remote(wanted) and not is_file(Path(wanted) / "run.toml"):
+        text = f"{safe_text(wanted, 200)} is on another machine: only `dbtui attach` and `dbtui fetch` reach there"
+        raise UserError(text, ExitCode.CONFIG)
     if wanted is None:
         runs = find_runs(runs_dir)
         if not runs:

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from dbtui.dashboard.state import RunState
 from dbtui.remote import fetch as fetch_module
 from dbtui.remote.fetch import Fetch, with_their_checkpoints
 from dbtui.remote.listing import read_listing
@@ -232,7 +233,7 @@ def test_a_file_that_is_more_than_was_listed_is_cut_off(far, make_run, fetch, tm
     head = far.folder / "bin" / "head"
     head.write_text("#!/bin/sh\ncat /dev/zero | tr '\\0' x\n")
     head.chmod(0o755)
-    monkeypatch.setattr("dbtui.remote.fetch._status", lambda session: "done")
+    monkeypatch.setattr("dbtui.remote.fetch._look", lambda session: ("done", RunState()))
     with pytest.raises(UserError, match="more than it was asked for"):
         fetch(run)
     assert not (tmp_path / "here" / "copy").exists()
@@ -277,6 +278,14 @@ def test_places_that_are_taken(far, make_run, fetch, tmp_path):
     add_events(copy, {"kind": "step", "step": 21})
     with pytest.raises(UserError, match="was trained on here since"):
         fetch(run)
+
+
+def test_models_that_lie_elsewhere_are_named(far, make_run, fetch):
+    run = make_run()
+    add_events(run, {"kind": "saved", "step": 20, "path": str(run.output / "last.safetensors")})
+    assert fetch(run).elsewhere == ()
+    add_events(run, {"kind": "saved", "step": 20, "path": "/models/fr\x1bog.safetensors"})
+    assert fetch(run).elsewhere == (r"/models/fr\x1bog.safetensors",)
 
 
 def test_two_fetches_at_a_time(far, make_run, fetch, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from dbtui.remote.session import LostError, OtherSideError, Session
 from dbtui.remote.standing import Machine, Sight
 from dbtui.remote.target import Target
+from dbtui.runs.find import choose_run
 from tests.remote.conftest import add_events
 from tests.remote.test_target import AWKWARD
 from trainer_core.errors import ExitCode, UserError
@@ -154,6 +155,12 @@ def test_a_file_is_never_more_than_was_asked_for(hostile):
     with Session(Target("box", "a")) as session, pytest.raises(OtherSideError):
         session.receive_into(got.append, 100_000)
     assert sum(map(len, got)) <= 100_000
+
+
+def test_other_commands_say_that_they_do_not_reach_there(tmp_path):
+    with pytest.raises(UserError, match="only `dbtui attach` and `dbtui fetch` reach there") as caught:
+        choose_run(tmp_path, "me@box:runs/a")
+    assert caught.value.code is ExitCode.CONFIG
 
 
 def test_a_command_is_one_line_with_the_time_there(far, make_run, tmp_path):

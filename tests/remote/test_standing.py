@@ -37,6 +37,8 @@ def sight(
         (sight("unknown", process=stat()), Standing.HERE),  # no flock there: the process tells
         (sight("unknown", process=stat(start="9")), Standing.FREE),
         (sight("unknown", process="Sat Nov 21 07:00:00 2026"), Standing.FREE),
+        (sight("held", process="?"), Standing.HERE),  # processes of others are hidden there
+        (sight("unknown", process="?"), Standing.ELSEWHERE),
         (sight("held", holder=None), Standing.STARTING),
         (sight("free", holder=None), Standing.FREE),
         (sight("held", holder={**HOLDER, "host": "other", "boot_id": "x"}), Standing.ELSEWHERE),
