@@ -104,8 +104,6 @@ class Fetch:
         except OSError as error:
             text = f"{safe_text(self._place)} cannot be written ({error.strerror}): mend that, then fetch again"
             raise UserError(text, ExitCode.DISK) from error
-        finally:
-            staging.forget()
 
     def _with_patience(self, work: Callable[[Session], Fetched]) -> Fetched:
         """Do the work; begin again, with a new connection, as long as that brings something."""

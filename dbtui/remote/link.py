@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Callable
 
 from dbtui.dashboard.state import Event
-from dbtui.remote.session import LostError, OtherSideError, Session
+from dbtui.remote.session import LostError, Session
 from dbtui.remote.standing import Machine, Sight
 from dbtui.remote.tail import RemoteLines
 from dbtui.remote.target import Target
 from dbtui.runs.summary import LIVE_STANDINGS
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.control import CommandKind
+from trainer_core.text import safe_text
 
 _LOOK_EVERY = 1.0
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -122,10 +123,10 @@ class Link:
                 self._send_wanted(session)
                 self._look(session)
                 self._lost, attempts = None, 0
-            except (LostError, OtherSideError, UserError, OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever the other side answers, the viewer goes on
                 pause = _PAUSES[min(attempts, len(_PAUSES) - 1)]
                 attempts += 1
-                self._give_up(str(error), pause)
+                self._give_up(safe_text(error, 200), pause)
                 self._rest(pause)
             else:
                 if not self.lines.is_behind:

@@ -5,7 +5,6 @@ import secrets
 import select
 import subprocess
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -86,7 +85,7 @@ class Session:
     def ask(self, request: str, most: int = 1 << 20, patience: float | None = PATIENCE) -> Answer:
         """Send one request and return its answer, which must not have more than `most` bytes.
 
-        Without `patience` the answer is waited for as long as the connection lives.
+        `patience` is how long nothing may come; without it the answer is waited for while the connection lives.
         """
         self.send(request)
         return self._receive(most, patience)
@@ -96,7 +95,7 @@ class Session:
         self._send(request.encode("utf-8", "surrogateescape") + b"\n")
 
     def receive(self, most: int, patience: float) -> Answer:
-        """Return the next answer; `patience` is how long it may take in all."""
+        """Return the next answer; `patience` is how long nothing may come."""
         return self._receive(most, patience)
 
     def receive_into(self, sink: Callable[[bytes], object], most: int, patience: float = 4 * PATIENCE) -> int:
@@ -159,7 +158,6 @@ class Session:
 
     def _receive(self, most: int, patience: float | None) -> Answer:
         data = bytearray()
-        deadline = None if patience is None else time.monotonic() + patience
         while True:
             end = self._buffer.find(self._end)
             if end > most or (end < 0 and len(self._buffer) > most + _CHUNK):
@@ -168,7 +166,7 @@ class Session:
                 data += self._buffer[:end]
                 del self._buffer[:end]
                 return Answer(bytes(data), self._take_status(PATIENCE))
-            self._fill(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            self._fill(patience)
 
     def _take_status(self, patience: float) -> int:
         """Return the status behind the mark that the buffer begins with."""
@@ -204,7 +202,7 @@ class Session:
             status = None
         self._listener.join(1.0)
         if self._said:
-            return self._said[-1]
+            return self._said[-1].rstrip(".")
         if self._tell and (
             printed := bytes(self._buffer[-300:]).strip()
         ):  # by a server that runs no commands, say

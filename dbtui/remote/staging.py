@@ -34,13 +34,23 @@ class Staging:
             text = f"{safe_text(self.folder)} cannot be made ({error.strerror}): name another DEST"
             raise UserError(text, ExitCode.DISK) from error
         try:
+            self._lock(descriptor)
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    self.folder.rmdir()  # if nothing was gathered
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
         except BlockingIOError:
             text = f"{safe_text(self.target)} is being fetched by another dbtui: wait for it"
             raise UserError(text, ExitCode.LOCKED) from None
-        finally:
-            os.close(descriptor)
+        except OSError:  # a file system without locks on folders, such as NFS
+            return
 
     def staged(self, file: RemoteFile) -> Path:
         """Return where the file is gathered."""
@@ -90,11 +100,6 @@ class Staging:
             if (path := self.folder / name).exists():
                 self._replace(path, self.target / name)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def forget(self) -> None:
-        """Remove the folder if nothing was gathered in it."""
-        with suppress(OSError):
-            self.folder.rmdir()
 
     def _replace(self, path: Path, place: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -142,7 +142,7 @@ def test_ssh_may_ask_on_a_terminal_and_fails_elsewhere(reachable, trained, scree
     run, _ = trained("--steps", "100000")
     refused = call("attach", f"stranger:{run.path}")
     assert refused.returncode == 1
-    assert "error: no connection to stranger (Host key verification failed.)" in refused.stderr
+    assert "error: no connection to stranger (Host key verification failed)" in refused.stderr
     assert "Traceback" not in refused.stderr
     viewer = screen("attach", f"stranger:{run.path}")
     viewer.wait_for("authenticity of host")
