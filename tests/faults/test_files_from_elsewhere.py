@@ -21,10 +21,12 @@ PRESETS = [
         "schema = 1\n[optimizer]\nlearnig_rate = 1e-6\n", "did you mean", marks=[pytest.mark.row(38), LONG]
     ),
     pytest.param(
-        'schema = 1\n[optimizer]\nlearning_rate = "1e-4"\n', "learning_rate", marks=[pytest.mark.row(39)]
+        'schema = 1\n[optimizer]\nlearning_rate = "1e-4"\n', "learning_rate", marks=[pytest.mark.row(39), LONG]
     ),
     pytest.param("schema = 1\n[train]\nbatch_size = true\n", "batch_size", marks=[pytest.mark.row(39), LONG]),
-    pytest.param("schema = 1\n[optimizer]\nlearning_rate = nan\n", "learning_rate", marks=[pytest.mark.row(40)]),
+    pytest.param(
+        "schema = 1\n[optimizer]\nlearning_rate = nan\n", "learning_rate", marks=[pytest.mark.row(40), LONG]
+    ),
     pytest.param(
         "schema = 1\n[optimizer]\nlearning_rate = 1e400\n", "learning_rate", marks=[pytest.mark.row(40), LONG]
     ),
@@ -33,7 +35,7 @@ PRESETS = [
     pytest.param("schema = 1\n[train\n", "line", marks=[pytest.mark.row(41), LONG]),
     pytest.param("a = " + "[" * 5000 + "\n", "preset.toml", marks=pytest.mark.row(41)),
     pytest.param("schema = 1\nx = '" + "y" * 10**7 + "'\n", "preset.toml", marks=[pytest.mark.row(41), LONG]),
-    pytest.param('schema = 1\nextends = "../../secret"\n', "secret", marks=pytest.mark.row(42)),
+    pytest.param('schema = 1\nextends = "../../secret"\n', "secret", marks=[pytest.mark.row(42), LONG]),
     pytest.param('schema = 1\nextends = "/etc/passwd"\n', "passwd", marks=[pytest.mark.row(42), LONG]),
     pytest.param(
         'schema = 1\n[save]\noutput_name = "../../out"\n', "output_name", marks=[pytest.mark.row(42), LONG]
@@ -63,6 +65,7 @@ def test_a_preset_is_refused_by_name(dbtui, tmp_path, text, named):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.faults
 @pytest.mark.row(42)
 def test_a_link_out_of_the_presets_is_not_followed(dbtui, tmp_path):
     (tmp_path / "outside.toml").write_text("schema = 1\n")
@@ -152,6 +155,7 @@ def test_a_hostile_ckpt_in_a_run(make_run, tmp_path, start):
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.faults
 @pytest.mark.row(50)
 def test_code_in_a_models_folder_is_not_imported(make_run, run_file, tmp_path, start):
     import json
@@ -185,7 +189,9 @@ def test_code_in_a_models_folder_is_not_imported(make_run, run_file, tmp_path, s
 
 
 @pytest.mark.row(45)
-@pytest.mark.parametrize("name", ["gone.safetensors", "words.safetensors", "folder"])
+@pytest.mark.parametrize(
+    "name", ["gone.safetensors", *(pytest.param(name, marks=LONG) for name in ("words.safetensors", "folder"))]
+)
 def test_a_model_that_is_none_is_told_before_the_pictures_are_read(make_run, tmp_path, start, name):
     from tests.faults.evidence import ended_well_told, events
 

@@ -53,6 +53,7 @@ def found_in(folder, environment):
     }
 
 
+@pytest.mark.faults
 @pytest.mark.row(53)
 def test_a_run_to_its_end(run_file, environment, tmp_path):
     """Through `dbtui run`, with previews, a model, a report and a log for TensorBoard."""
