@@ -148,6 +148,9 @@ class Link:
         if self._lost is None:
             self._lost_since = time.monotonic()
         self._lost = reason, time.monotonic() + pause
+        if self._wanted:  # what is wanted now may not be wanted when there is a connection again
+            self._wanted.clear()
+            self._tell("the connection was lost while asking for something: it may not have arrived")
         session, self._session = self._session, None
         if session:
             session.close()

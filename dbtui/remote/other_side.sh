@@ -154,7 +154,7 @@ get() {
 }
 
 enter() {
-    cd 2>/dev/null # a path begins at the home folder, whatever the login scripts did
+    cd 2>/dev/null || : # a path begins at the home folder, whatever the login scripts did
     [ -f "$path" ] && [ ! -d "$path" ] && case $path in
         */*) path=${path%/*}/ ;;
         *) path=. ;;

@@ -1,6 +1,7 @@
 """A run that is watched over connections that break."""
 
 import os
+from contextlib import suppress
 
 import pytest
 
@@ -79,6 +80,22 @@ def test_a_command_arrives(watched):
     run, link, _ = watched
     reader = ControlReader(run)
     RemoteFollower(link).command("save")
+    commands = []
+    wait_until(lambda: commands.extend(reader.poll()) or commands, "the command came")
+    assert [command.kind for command in commands] == ["save"]
+
+
+def test_a_command_is_not_sent_when_the_connection_comes_back(far, watched):
+    run, link, _ = watched
+    reader = ControlReader(run)
+    far.go_down()
+    for kind in ("stop", "stop", "stop"):
+        with suppress(UserError):  # it is known already
+            link.command(kind)
+    wait_until(lambda: link.is_lost, "it is noticed")
+    far.come_up()
+    wait_until(lambda: not link.is_lost, "it is connected again")
+    link.command("save")
     commands = []
     wait_until(lambda: commands.extend(reader.poll()) or commands, "the command came")
     assert [command.kind for command in commands] == ["save"]
