@@ -161,7 +161,7 @@ def test_nothing_is_saved_after_a_loss_that_is_not_finite(make_job, recorder, tm
     outputs = Outputs(job, RunDirectory(tmp_path / "run"), recorder)
 
     def save_each_step():
-        outputs.save_state()
+        outputs.save_last_state()
         return True
 
     with pytest.raises(UserError, match="Step 3"):
