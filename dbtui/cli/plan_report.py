@@ -170,9 +170,11 @@ def _disk(need: DiskNeed) -> Group:
     parts += [f"class pictures {gigabytes(need.class_pictures)}"] if need.class_pictures else []
     about = "at most " if need.exact else "about "
     lines = [f"{about}{gigabytes(need.total)}: {', '.join(parts)}"] if parts else []
+    spare = ", room for logs included"  # which lie with the run, the first of the places
+    mores = [spare] + [""] * len(need.places)
     lines += [
-        f"{gigabytes(place.needed)} of {gigabytes(place.free)} free in {safe_text(place.folder)}"
-        for place in need.places
+        f"{gigabytes(place.needed)}{more}, of {gigabytes(place.free)} free in {safe_text(place.folder)}"
+        for place, more in zip(need.places, mores, strict=False)
     ]
     return Group(*(Text(line) for line in lines))
 

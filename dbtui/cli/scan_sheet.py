@@ -97,7 +97,7 @@ def _varied(variation: Variation) -> Iterator[str]:
     if variation.angle:
         yield f"turned {variation.angle:+.1f}°"
     if variation.hue or variation.saturation != 1 or variation.gamma != 1:
-        yield f"hue {variation.hue:+.0f}°"
+        yield f"hue {round(variation.hue):+d}°"
     if variation.brightness != 1:
         yield f"light {variation.brightness:.0%}"
 

@@ -31,7 +31,9 @@ def summarize_end(
     if code is ExitCode.STOPPED:
         lines = [_headline("■", f"{name} stopped at step {state.step}{_of_total(state)}", "bold yellow")]
         kept = _models(state, facts) + _checkpoint(state, facts)
-        return lines + (kept or [_row("kept", "nothing was saved yet")]) + _in_all(state) + _page(facts)
+        return (
+            lines + (kept or [_row("kept", "no step was done yet"), _go_on(facts)]) + _in_all(state) + _page(facts)
+        )
     reasons = _reasons(state.ending.text if state.ending and state.ending.text else death)
     where = f" at step {state.step}" if state.step else ""
     lines = [_headline("✗", f"{name} failed{where} (exit code {int(code)}): {reasons[0]}", "bold red")]
@@ -104,9 +106,12 @@ def _checkpoint(state: RunState, facts: RunFacts) -> list[Text]:
     paths = [_as_here(facts.path / each.path, state, facts) for each in state.written if each.kind == "checkpoint"]
     if not paths:
         return []
-    command = shlex.join(["dbtui", "resume", str(facts.path)])
+    return [_row("state", paths[-1]), _go_on(facts)]
+
+
+def _go_on(facts: RunFacts) -> Text:
     where = f" (on {facts.place})" if facts.place else ""
-    return [_row("state", paths[-1]), _row("go on", command + where)]
+    return _row("go on", shlex.join(["dbtui", "resume", str(facts.path)]) + where)
 
 
 def _as_here(path: Path, state: RunState, facts: RunFacts) -> Path:

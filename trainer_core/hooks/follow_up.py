@@ -33,7 +33,9 @@ def followed_up(run: RunDirectory, events: EventWriter, concluded: Callable[[int
                 concluded(outcome.exit_code)
                 events.flush()
                 _write_report(run, events)
-                _run_hooks(outcome, events)
+                if _run_hooks(outcome, events) and run.report.is_file():  # a hook may have moved everything away
+                    events.flush()
+                    _write_report(run, events)
             except Exception:  # noqa: BLE001 - whatever happens here, the training ended as it ended
                 traceback.print_exc()
 
@@ -50,16 +52,18 @@ def _write_report(run: RunDirectory, events: EventWriter) -> None:
         _warn(events, "report", f"{text}; to try again: dbtui report {run.name}")
 
 
-def _run_hooks(outcome: Outcome, events: EventWriter) -> None:
+def _run_hooks(outcome: Outcome, events: EventWriter) -> bool:
+    """Run what the user's configuration asks for; return whether it asks for anything."""
     try:
         config = read_user_config()
     except UserError as error:
-        return _warn(events, "hook", f"no hook was run: {error.problems[0]}")
+        _warn(events, "hook", f"no hook was run: {error.problems[0]}")
+        return True
     name = _hook_of(outcome)
     if hook := getattr(config, name):
         _run_hook(name, hook, outcome, events)
     _run_after_upload(config, outcome, events)
-    return None
+    return bool(hook or config.after_upload)
 
 
 def _hook_of(outcome: Outcome) -> str:

@@ -41,8 +41,7 @@ def draw_class_pictures(
     Raises:
         UserError: a picture cannot be written (code DISK), or needs too much memory alone (code OUT_OF_MEMORY).
     """
-    done = sum(each.present for each in drawn)
-    total = done + sum(len(each.missing) for each in drawn)
+    done, total = 0, sum(len(each.missing) for each in drawn)
     events.emit("phase", name="class_images", total=total)
     tell = throttled(lambda done, total: events.emit("progress", phase="class_images", done=done, total=total))
     tell(done, total)

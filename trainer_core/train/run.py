@@ -118,6 +118,7 @@ def _finish(config: Config, job: Job, outputs: Outputs, halt: Halt) -> Ending:
     paths = outputs.save_final_model(final_name(config.save.output_name))
     drawn = bool(config.sample.prompts) and not halt.is_asked() and outputs.draw_previews()
     told = f"; no last previews ({halt.reason})" if halt.reason and config.sample.prompts and not drawn else ""
+    outputs.states.end(in_haste=halt.is_asked())  # told before the end is
     trained = Trained(config, job.model.family.title, job.step, paths, asdict(job.totals))
     return hand_over(trained, outputs.run, outputs.events, halt, told)
 
