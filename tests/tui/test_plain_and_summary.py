@@ -85,7 +85,7 @@ def test_the_end_says_what_became_of_the_upload_and_where_the_report_is(story, f
 
 def test_a_stop_says_what_was_kept(story, facts):
     assert "stopped at step 412 of 1600" in end(fold(finished(story, 75, ["/o/a.ckpt"])), facts, ExitCode.STOPPED)
-    assert "no step was done yet" in end(fold(story(3)), facts, ExitCode.STOPPED)
+    assert "no state was saved yet" in end(fold(story(3)), facts, ExitCode.STOPPED)
 
 
 def test_a_stop_says_how_to_go_on(story, facts):
