@@ -31,9 +31,8 @@ def summarize_end(
     if code is ExitCode.STOPPED:
         lines = [_headline("■", f"{name} stopped at step {state.step}{_of_total(state)}", "bold yellow")]
         kept = _models(state, facts) + _checkpoint(state, facts)
-        return (
-            lines + (kept or [_row("kept", "no state was saved yet"), _go_on(facts)]) + _in_all(state) + _page(facts)
-        )
+        kept = kept or [_row("kept", "no state was saved yet"), _go_on(facts)]
+        return lines + kept + _in_all(state) + _page(facts)
     reasons = _reasons(state.ending.text if state.ending and state.ending.text else death)
     where = f" at step {state.step}" if state.step else ""
     lines = [_headline("✗", f"{name} failed{where} (exit code {int(code)}): {reasons[0]}", "bold red")]
