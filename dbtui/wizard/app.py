@@ -1,0 +1,167 @@
+"""The application: which screen is shown, what they share, and how it ends."""
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any, ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from dbtui.wizard.draft import Draft
+from dbtui.wizard.draft_file import forget_draft, save_draft
+from dbtui.wizard.options import AppOptions
+from dbtui.wizard.steps.order import STEPS, Step, beside, step_named
+from dbtui.wizard.theme import THEMES
+from trainer_core.run.directory import RunDirectory
+from trainer_core.text import safe_text
+
+_SAVE_AFTER = 0.5
+"""Seconds from an answer to the draft on disk: typing writes once, not with each letter."""
+
+
+class WizardApp(App[int]):
+    """dbtui without a command: home, the steps of a new run, the monitor.
+
+    Attributes:
+        options: what the command line says.
+        draft: the answers of the new run.
+    """
+
+    TITLE = "dbtui"
+    CSS_PATH = ["app.tcss", "step_screen.tcss"]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "show_help", "help", id="app.help", tooltip="What this screen is for"),
+        Binding(
+            "ctrl+q", "quit", "quit", id="app.quit", show=False, priority=True, tooltip="Leave; trainings go on"
+        ),
+    ]
+
+    def __init__(self, options: AppOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.draft = Draft()
+        self._save_timer: Any = None
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+
+    def get_default_screen(self) -> Screen[None]:
+        """Begin at home."""
+        from dbtui.wizard.screens.home import HomeScreen
+
+        return HomeScreen()
+
+    def on_mount(self) -> None:
+        """Take over the signals that would leave the terminal as it is."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with suppress(ValueError, NotImplementedError, RuntimeError):  # not in the main thread: a test
+                loop.add_signal_handler(number, partial(self._leave, number))
+
+    def on_unmount(self) -> None:
+        """Write what the last moment may have changed."""
+        self._save_now()
+
+    def _leave(self, number: signal.Signals) -> None:
+        self._save_now()
+        self.exit(0)
+
+    def notify(self, message: str, **options: Any) -> None:
+        """Show a message as plain text: it may hold names that came from outside."""
+        super().notify(safe_text(message, 1000), **{**options, "markup": False})
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Add going to a step to the command palette."""
+        yield from super().get_system_commands(screen)
+        yield SystemCommand("New run: start", "Answer the questions from the first step", self.new_run)
+        for step in STEPS:
+            yield SystemCommand(f"New run: go to {step.word}", "One of the steps", partial(self.go_to, step))
+
+    # What the steps use.
+
+    def draft_changed(self) -> None:
+        """Save the draft soon."""
+        if self._save_timer is not None:
+            self._save_timer.stop()
+        self._save_timer = self.set_timer(_SAVE_AFTER, self._save_now)
+
+    def _save_now(self) -> None:
+        if self._save_timer is not None:
+            self._save_timer.stop()
+            self._save_timer = None
+            if self.draft.is_begun:
+                save_draft(self.draft)
+
+    def forget_draft(self) -> None:
+        """Begin anew: the run of the draft was started, or is not wanted."""
+        if self._save_timer is not None:
+            self._save_timer.stop()
+            self._save_timer = None
+        self.draft = Draft()
+        forget_draft()
+
+    def new_run(self, draft: Draft | None = None) -> None:
+        """Open the step at which the draft is; without one the first step with no answers."""
+        self.draft = draft or Draft()
+        self.go_to(step_named(self.draft.step))
+
+    def go_to(self, step: Step, key: str = "") -> None:
+        """Open a step, with the cursor on the setting `key`."""
+        screen = step.load()()
+        self._open(screen)
+        if key:
+            screen.call_after_refresh(screen.show_key, key)
+
+    def go_by(self, by: int) -> None:
+        """Open the next step (1) or the one before (-1); before the first one is home."""
+        step = beside(self.draft.step, by)
+        if step:
+            self.go_to(step)
+        elif by < 0:
+            self.go_home()
+
+    def go_home(self) -> None:
+        """Go back to the list of runs."""
+        self._leave_at_most(1)
+
+    @work
+    async def choose_step(self) -> None:
+        """Let the person choose a step."""
+        from dbtui.wizard.screens.choose_step import ChooseStep
+
+        if chosen := await self.push_screen_wait(ChooseStep(self.draft.step)):
+            self.go_to(step_named(chosen))
+
+    def watch_run(self, run: RunDirectory) -> None:
+        """Open the monitor of a run."""
+        from dbtui.wizard.screens.monitor import MonitorScreen
+
+        self._open(MonitorScreen(run))
+
+    def action_show_help(self) -> None:
+        """Show what the present screen says of itself."""
+        from dbtui.wizard.screens.help import HelpScreen
+
+        if isinstance(self.screen, HelpScreen):
+            return
+        if text := getattr(self.screen, "HELP", ""):
+            self.push_screen(HelpScreen(text))
+
+    def _open(self, screen: Screen[Any]) -> None:
+        """Show a screen over home, in the place of any other."""
+        self._leave_at_most(2)
+        if len(self.screen_stack) == 2:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    def _leave_at_most(self, screens: int) -> None:
+        while len(self.screen_stack) > screens:
+            self.pop_screen()

@@ -1,0 +1,1 @@
+"""The screens that are no steps: home, monitor, presets, models, generate, doctor."""

@@ -1,0 +1,1 @@
+"""The steps of a new run, one screen each."""

@@ -1,0 +1,25 @@
+from tests.wizard.conftest import NARROW, screen_text, settle
+
+
+async def test_enter_and_escape_go_through_all_steps_and_home(open_app):
+    async with open_app(size=NARROW) as (app, pilot):
+        app.new_run()
+        await settle(pilot)
+        assert "1 goal ▸" in screen_text(app)
+        app.go_by(1)
+        await settle(pilot)
+        assert "1 goal ✓   2 model ▸" in screen_text(app)
+        await pilot.press("escape", "escape")
+        await settle(pilot)
+        assert len(app.screen_stack) == 1
+
+
+async def test_any_step_can_be_chosen(open_app):
+    async with open_app(size=NARROW, step="goal") as (app, pilot):
+        await pilot.press("f2", "end", "enter")
+        await settle(pilot)
+        assert app.draft.step == "review"
+        await pilot.press("f1")
+        assert app.screen.__class__.__name__ == "HelpScreen"
+        await pilot.press("escape")
+        assert app.draft.step == "review"
