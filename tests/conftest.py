@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.server
 import json
+import signal
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     table.install(config)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it leaves in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def git_id(content):
