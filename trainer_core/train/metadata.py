@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from trainer_core import __version__
+from trainer_core.models.hashes import legacy_hash, whole_hash
 from trainer_core.models.lora.adapters import Adapters
-from trainer_core.models.lora.file import legacy_hash, whole_hash
 from trainer_core.models.snapshot import MODELSPEC_VERSION
 from trainer_core.train.job import Job
 

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.hashes import LEGACY_LENGTH, LEGACY_START
 from trainer_core.models.lora.adapters import Adapter, Adapters
 from trainer_core.models.lora.inspect import ALPHA, DOWN, UP
 from trainer_core.models.lora.places import Place
 from trainer_core.models.save import SavedModel, write_snapshot
 from trainer_core.models.snapshot import PRECISIONS, Precision, Snapshot
 from trainer_core.text import safe_text
-
-_LEGACY_START, _LEGACY_LENGTH = 0x100000, 0x10000
 
 
 def save_lora(
@@ -75,26 +74,13 @@ def read_adapters(path: Path, shapes: Mapping[Place, tuple[int, ...]]) -> list[A
     return adapters
 
 
-def whole_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def legacy_hash(path: Path) -> str:
-    """Return the first 8 hex digits of the SHA-256 of 64 KiB at 1 MiB, by which old web UIs know a model."""
-    with path.open("rb") as file:
-        file.seek(_LEGACY_START)
-        return hashlib.sha256(file.read(_LEGACY_LENGTH)).hexdigest()[:8]
-
-
 def _hashes(tensors: dict[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the hashes of a file that had the `ss_` metadata alone: they do not change with titles and dates."""
     from safetensors.torch import save
 
     content = save(tensors, {name: text for name, text in metadata.items() if name.startswith("ss_")})
     start = 8 + int.from_bytes(content[:8], "little")
-    part = content[_LEGACY_START : _LEGACY_START + _LEGACY_LENGTH]
+    part = content[LEGACY_START : LEGACY_START + LEGACY_LENGTH]
     return {
         "sshs_model_hash": hashlib.sha256(memoryview(content)[start:]).hexdigest(),
         "sshs_legacy_hash": hashlib.sha256(part).hexdigest()[:8],
