@@ -35,8 +35,11 @@ def main() -> None:
 
 
 def ask_gpus() -> dict[str, Any]:
-    """What the driver says of each GPU: name, driver, memory in GiB; or why it says nothing. No torch."""
-    from trainer_core.run.machine import read_gpu
+    """What the driver says of each GPU: name, driver, memory in GiB; or why it says nothing. No torch.
+
+    `first` is the number of the one that a run trains on, None if CUDA_VISIBLE_DEVICES hides them all.
+    """
+    from trainer_core.run.machine import first_visible, read_gpu
 
     try:
         import pynvml  # type: ignore[import-untyped,unused-ignore]
@@ -44,16 +47,18 @@ def ask_gpus() -> dict[str, Any]:
         pynvml.nvmlInit()
         count = int(pynvml.nvmlDeviceGetCount())
     except Exception as error:  # noqa: BLE001 - no driver, no library, a driver of another version
-        return {"gpus": [], "error": f"{type(error).__name__}: {error}"}
+        return {"gpus": [], "first": None, "error": f"{type(error).__name__}: {error}"}
     readings = [read_gpu(str(index)) for index in range(count)]
     return {
         "error": None,
+        "first": first_visible(pynvml),
         "gpus": [
             {
                 "name": reading.name,
                 "driver": reading.driver,
                 "vram_gb": reading.vram_total_gb,
                 "used_gb": reading.vram_used_gb,
+                "capability": reading.capability,
             }
             for reading in readings
             if reading

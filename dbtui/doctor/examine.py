@@ -25,24 +25,30 @@ LIBRARY_SECONDS = 120.0
 """A first import of torch from a network disk takes a minute."""
 
 
-def examine(runs_dir: Path, out: TextIO, tell: Callable[[str], None] = lambda text: None) -> Iterator[Finding]:
+def examine(
+    runs_dir: Path,
+    out: TextIO,
+    tell: Callable[[str], None] = lambda text: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[Finding]:
     """Yield what is found, section by section.
 
     Args:
         runs_dir: where runs would lie.
         out: where a dashboard would be drawn (stdout, before anything takes its place).
         tell: told in a few words what is being looked at.
+        stopped: says whether nobody waits for the answers any more.
     """
     versions = library_versions()
     yield from python_findings()
     tell("torch and the GPU's driver")
     with ThreadPoolExecutor(2) as pool:  # no more: each import of torch keeps a core busy
-        driver = pool.submit(ask, "gpus", DRIVER_SECONDS)
-        torch = pool.submit(ask, "torch", LIBRARY_SECONDS).result()
+        driver = pool.submit(ask, "gpus", DRIVER_SECONDS, stopped)
+        torch = pool.submit(ask, "torch", LIBRARY_SECONDS, stopped).result()
         yield from torch_findings(torch)
         if torch.facts is not None:
             tell("bitsandbytes, xformers and diffusers")
-            yield from _libraries(versions, pool)
+            yield from _libraries(versions, pool, stopped)
         else:
             yield Finding(SECTION, "others", "note", "were not tried, since they need torch")
         yield from gpu_findings(driver.result(), torch)
@@ -50,10 +56,12 @@ def examine(runs_dir: Path, out: TextIO, tell: Callable[[str], None] = lambda te
     yield from terminal_findings(out)
 
 
-def _libraries(versions: dict[str, str], pool: ThreadPoolExecutor) -> Iterator[Finding]:
+def _libraries(
+    versions: dict[str, str], pool: ThreadPoolExecutor, stopped: Callable[[], bool]
+) -> Iterator[Finding]:
     missing = Answer(None, "is not installed")
     asked = {
-        name: pool.submit(ask, name, LIBRARY_SECONDS)
+        name: pool.submit(ask, name, LIBRARY_SECONDS, stopped)
         for name in ("bitsandbytes", "xformers", "libraries")
         if name in versions or name == "libraries"
     }

@@ -18,7 +18,7 @@ from trainer_core.run.mounts import file_system
 
 CPU_TORCH = {"version": "2.13.0+cpu", "cuda": None, "hip": None, "threads": 2, "gpu": None, "error": None}
 CUDA_TORCH = {**CPU_TORCH, "version": "2.13.0+cu128", "cuda": "12.8"}
-CARD = {"name": "RTX 3060", "driver": "580.65", "vram_gb": 12.0, "used_gb": 0.5}
+CARD = {"name": "RTX 3060", "driver": "580.65", "vram_gb": 12.0, "used_gb": 0.5, "capability": [8, 6]}
 DEVICE = {
     "name": "RTX 3060",
     "capability": [8, 6],
@@ -108,15 +108,22 @@ def test_a_driver_that_hangs_is_left_alone(fake):
     assert levels(gpu_findings(answer, Answer(CPU_TORCH))) == {"driver": "note", "card": "note"}
 
 
+def test_an_answer_that_nobody_wants_any_more_is_not_waited_for(fake):
+    fake("pynvml", "import time\ndef nvmlInit(): time.sleep(600)")
+    asked = iter([False, False, True])
+    answer = ask("gpus", 600, stopped=lambda: next(asked))
+    assert (answer.facts, answer.failure) == (None, "was not waited for")
+
+
 @pytest.mark.row(54)
 def test_no_nvml_means_no_gpu_and_that_is_possible(fake):
     fake("pynvml", "def nvmlInit(): raise OSError('NVML Shared Library Not Found')")
     answer = ask("gpus", 20)
-    assert answer.facts == {"gpus": [], "error": "OSError: NVML Shared Library Not Found"}
+    assert answer.facts == {"gpus": [], "first": None, "error": "OSError: NVML Shared Library Not Found"}
     assert "problem" not in levels(gpu_findings(answer, Answer(CPU_TORCH))).values()
 
 
-def test_a_driver_that_answers_is_read(fake):
+def test_a_driver_that_answers_is_read(fake, monkeypatch):
     fake(
         "pynvml",
         """
@@ -125,12 +132,16 @@ def test_a_driver_that_answers_is_read(fake):
         def nvmlInit(): pass
         def nvmlDeviceGetCount(): return 1
         def nvmlDeviceGetHandleByIndex(index): return index
+        def nvmlDeviceGetIndex(handle): return handle
+        def nvmlDeviceGetCudaComputeCapability(handle): return [8, 6]
         def nvmlDeviceGetMemoryInfo(handle): return SimpleNamespace(used=2**29, total=12 * 2**30)
         def nvmlDeviceGetName(handle): return "RTX 3060"
         def nvmlSystemGetDriverVersion(): return "580.65"
         """,
     )
-    assert ask("gpus", 20).facts == {"error": None, "gpus": [CARD]}
+    assert ask("gpus", 20).facts == {"error": None, "first": 0, "gpus": [CARD]}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert ask("gpus", 20).facts == {"error": None, "first": None, "gpus": [CARD]}
 
 
 def test_what_a_child_says_last_is_the_reason(fake):

@@ -26,6 +26,8 @@ class GpuReading:
     vram_used_gb: float | None
     """Memory in use by all processes together."""
     vram_total_gb: float | None
+    capability: tuple[int, int] | None = None
+    """Compute capability: (8, 0) and later compute in bf16."""
 
 
 class GpuMonitor:
@@ -82,6 +84,11 @@ def read_gpu(uuid: str | None = None, timeout: float = 2.0) -> GpuReading | None
         monitor.close()
 
 
+def first_visible(nvml: Any) -> int | None:
+    """Return the driver's number of the GPU that a run trains on; None if all are hidden or it is not there."""
+    return _ask_nvml(lambda: int(nvml.nvmlDeviceGetIndex(_find_device(nvml, _first_visible()))))
+
+
 def _first_visible() -> str:
     return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
 
@@ -104,7 +111,13 @@ def _read_device(nvml: Any, handle: Any) -> GpuReading:
         power=_ask_nvml(lambda: round(nvml.nvmlDeviceGetPowerUsage(handle) / 1000.0, 1)),
         vram_used_gb=round(memory.used / _GB, 3) if memory else None,
         vram_total_gb=round(memory.total / _GB, 3) if memory else None,
+        capability=_ask_nvml(lambda: _pair(nvml.nvmlDeviceGetCudaComputeCapability(handle))),
     )
+
+
+def _pair(numbers: Any) -> tuple[int, int]:
+    major, minor = numbers
+    return int(major), int(minor)
 
 
 def _ask_nvml(question: Callable[[], _T]) -> _T | None:
