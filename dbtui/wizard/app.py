@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from dbtui.wizard.draft import Draft
-from dbtui.wizard.draft_file import forget_draft, save_draft
+from dbtui.wizard.draft_keeper import DraftKeeper
 from dbtui.wizard.options import AppOptions
 from dbtui.wizard.steps.order import STEPS, Step, beside, step_named
 from dbtui.wizard.theme import THEMES
@@ -21,7 +21,7 @@ from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
 
 _SAVE_AFTER = 0.5
-"""Seconds from an answer to the draft on disk: typing writes once, not with each letter."""
+"""Seconds from an answer to the draft on disk: typing writes now and then, not with each letter."""
 
 
 class WizardApp(App[int]):
@@ -47,6 +47,7 @@ class WizardApp(App[int]):
         super().__init__()
         self.options = options
         self.draft = Draft()
+        self.keeper = DraftKeeper()
         self._save_timer: Any = None
         for theme in THEMES:
             self.register_theme(theme)
@@ -68,6 +69,7 @@ class WizardApp(App[int]):
     def on_unmount(self) -> None:
         """Write what the last moment may have changed."""
         self._save_now()
+        self.keeper.leave()
 
     def _leave(self, number: signal.Signals) -> None:
         self._save_now()
@@ -87,17 +89,16 @@ class WizardApp(App[int]):
     # What the steps use.
 
     def draft_changed(self) -> None:
-        """Save the draft soon."""
-        if self._save_timer is not None:
-            self._save_timer.stop()
-        self._save_timer = self.set_timer(_SAVE_AFTER, self._save_now)
+        """Save the draft soon: at most so many seconds of answers are lost, however the application ends."""
+        if self._save_timer is None:
+            self._save_timer = self.set_timer(_SAVE_AFTER, self._save_now)
 
     def _save_now(self) -> None:
         if self._save_timer is not None:
             self._save_timer.stop()
             self._save_timer = None
-            if self.draft.is_begun:
-                save_draft(self.draft)
+            if trouble := self.keeper.save(self.draft):
+                self.notify(trouble, severity="warning")
 
     def forget_draft(self) -> None:
         """Begin anew: the run of the draft was started, or is not wanted."""
@@ -105,12 +106,30 @@ class WizardApp(App[int]):
             self._save_timer.stop()
             self._save_timer = None
         self.draft = Draft()
-        forget_draft()
+        self.keeper.forget()
 
     def new_run(self, draft: Draft | None = None) -> None:
-        """Open the step at which the draft is; without one the first step with no answers."""
+        """Open the step at which the draft is; without one the first step with no answers.
+
+        The draft so far stays on disk and can be continued.
+        """
+        self._save_now()
+        self.keeper.leave()
         self.draft = draft or Draft()
         self.go_to(step_named(self.draft.step))
+
+    @work
+    async def continue_draft(self) -> None:
+        """Let the person choose a draft that was left, and go on with it."""
+        from dbtui.wizard.screens.continue_draft import ContinueDraft
+
+        self._save_now()
+        left = await self.push_screen_wait(ContinueDraft(self.keeper))
+        if left and self.keeper.take(left):
+            self.draft = left.draft
+            self.go_to(step_named(left.draft.step))
+        elif left:
+            self.notify("another dbtui goes on with that draft by now", severity="warning")
 
     def go_to(self, step: Step, key: str = "") -> None:
         """Open a step, with the cursor on the setting `key`."""

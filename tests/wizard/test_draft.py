@@ -2,7 +2,7 @@ import pytest
 
 from dbtui.wizard.answers import config_of, problems_of, resolved
 from dbtui.wizard.draft import Draft
-from dbtui.wizard.draft_file import draft_path, forget_draft, load_draft, save_draft
+from dbtui.wizard.draft_file import DraftFile, load_draft
 from trainer_core.errors import UserError
 
 
@@ -40,11 +40,11 @@ def test_what_is_missing_and_what_is_wrong_names_its_setting():
 def test_a_draft_survives_on_disk_and_a_damaged_one_is_none():
     draft = Draft(preset="sd15-12gb", step="subject", goal="style")
     draft.concept()["identifier"] = "sls\udcff"
-    save_draft(draft)
-    assert load_draft() == draft
-    draft_path().write_text('{"version": 1, "tables": []}')
-    assert load_draft() is None
-    draft_path().write_text("{")
-    assert load_draft() is None
-    forget_draft()
-    assert load_draft() is None
+    file = DraftFile.new()
+    file.save(draft)
+    assert load_draft(file.path) == draft
+    for damage in ('{"version": 1, "tables": []}', "{", "[" * 100_000):
+        file.path.write_text(damage)
+        assert load_draft(file.path) is None
+    file.forget()
+    assert load_draft(file.path) is None

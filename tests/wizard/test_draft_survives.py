@@ -1,0 +1,169 @@
+"""What was answered survives a connection that breaks, a kill, and a second dbtui."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from textual.screen import Screen
+
+from dbtui.wizard.draft import Draft
+from dbtui.wizard.draft_file import DraftFile, drafts_folder, left_drafts
+from dbtui.wizard.draft_words import left_words
+from tests.process.conftest import Terminal, wait_until
+from tests.wizard.conftest import NARROW, screen_text, settle, until
+
+OPEN = """
+from pathlib import Path
+from dbtui.wizard.open import open_wizard
+from dbtui.wizard.options import AppOptions
+raise SystemExit(open_wizard(AppOptions(Path("runs"))))
+"""
+NOON = 1_772_366_400.0
+
+
+def frog(step: str = "subject") -> Draft:
+    draft = Draft(preset="sd15-12gb", step=step)
+    draft.concept().update({"identifier": "sls", "class": "frog"})
+    return draft
+
+
+def leave(draft: Draft, at: float = NOON) -> Path:
+    """Leave a draft on disk, as a dbtui that ended."""
+    file = DraftFile.new()
+    file.save(draft)
+    file.release()
+    os.utime(file.path, (at, at))
+    return file.path
+
+
+def files() -> list[str]:
+    return sorted(path.name for path in drafts_folder().iterdir())
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[[], Terminal]]:
+    opened: list[Terminal] = []
+
+    def open_terminal() -> Terminal:
+        opened.append(Terminal([sys.executable, "-c", OPEN]))
+        return opened[-1]
+
+    yield open_terminal
+    for each in opened:
+        each.close()
+
+
+def test_what_another_process_holds_is_not_offered():
+    held = DraftFile.new()
+    held.save(frog())
+    left = leave(frog())
+    assert [each.path for each in left_drafts()] == [left]
+    assert {each.path for each in left_drafts(held)} == {left, held.path}
+    assert DraftFile.take(held.path) is None
+    held.release()
+    assert len(left_drafts()) == 2
+
+
+def test_remains_of_a_write_that_was_killed_go_and_those_of_a_live_one_stay():
+    held, left = DraftFile.new(), leave(frog())
+    strays = [path.parent / f".tmp-{path.name}-{'0' * 12}" for path in (held.path, left)]
+    for stray in strays:
+        stray.write_text("{")
+    left_drafts()
+    assert [stray.exists() for stray in strays] == [True, False]
+    held.release()
+
+
+def test_a_file_system_without_locks_still_keeps_drafts(monkeypatch: pytest.MonkeyPatch):
+    def no_locks(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    path = leave(frog())
+    assert [each.path for each in left_drafts()] == [path]
+    assert DraftFile.take(path) is not None
+
+
+def test_a_draft_in_words():
+    draft = frog("pictures")
+    (left,) = [leave(draft)] and left_drafts()
+    assert left_words(left, NOON + 86400) == "sls frog · at step 4 of 8, pictures · yesterday 12:00"
+    draft.concepts[0] = {"instance_dir": "/home/me/\x1b[31mphotos"}
+    leave(draft, NOON + 1)
+    assert left_words(left_drafts()[0], NOON + 2).startswith(r"\x1b[31mphotos · ")
+
+
+async def test_a_left_draft_is_gone_on_with_at_its_step(open_app, looks_like, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("time.time", lambda: NOON + 3600)
+    leave(frog("pictures"), NOON - 86400)
+    newest = frog("training")
+    newest.concept()["class"] = "[b]toad\x1b[2J"
+    leave(newest)
+    async with open_app(size=NARROW) as (app, pilot):
+        app.push_screen(Screen())  # nothing of home behind it
+        app.continue_draft()
+        await until(pilot, lambda: "toad" in screen_text(app), "they are listed")
+        looks_like(app, "continue_draft")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.draft.step == "training" and len(app.screen_stack) == 2, "it is open")
+        assert app.draft == newest
+        app.draft.set("train.max_steps", 5)
+        app.draft_changed()
+    assert {json.loads(each.read_text())["step"] for each in drafts_folder().glob("*.json")} == {
+        "pictures",
+        "training",
+    }
+
+
+async def test_discarding_takes_two_keys(open_app):
+    leave(frog())
+    async with open_app(size=NARROW) as (app, pilot):
+        app.continue_draft()
+        await until(pilot, lambda: "sls frog" in screen_text(app), "it is listed")
+        await pilot.press("d")
+        assert "Press d again" in screen_text(app)
+        assert len(left_drafts()) == 1
+        await pilot.press("d")
+        await until(pilot, lambda: "There are none" in screen_text(app), "it is gone")
+        await pilot.press("escape")
+        await settle(pilot)
+    assert files() == []
+
+
+async def test_a_new_run_leaves_the_draft_before_it_where_it_is(open_app):
+    async with open_app(size=NARROW, step="goal", draft=frog()) as (app, pilot):
+        app.new_run()
+        await settle(pilot)
+        assert not app.draft.is_begun
+        app.new_run(Draft(name="another"))
+        await settle(pilot)
+        assert len(app.keeper.left()) == 1
+    names = {each.draft.name for each in left_drafts()}
+    assert names == {"", "another"}
+
+
+async def test_a_folder_that_cannot_be_written_is_said_once(open_app, tmp_path: Path):
+    (tmp_path / "state").write_text("")
+    async with open_app(size=NARROW, step="goal", draft=frog()) as (app, pilot):
+        for steps in (1, 2):
+            app.draft.set("train.max_steps", steps)
+            app.draft_changed()
+            app._save_now()
+        await pilot.pause()
+        assert len(app._notifications) == 1
+        assert "cannot be kept" in next(iter(app._notifications)).message
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
+def test_answers_survive_the_end_of_the_process(terminal, number: signal.Signals):
+    """The same keys in a real application on a terminal of its own, which then is killed or loses its line."""
+    opened = terminal()
+    wait_until(lambda: "\x1b[?1049h" in opened.text and "dbtui" in opened.text, "it is open", 60)
+    opened.type("n")
+    wait_until(lambda: "New run" in opened.text, "the first step is open", 60)
+    opened.process.send_signal(number)
+    opened.end(60)
