@@ -2,12 +2,12 @@
 
 import difflib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dbtui.natural import natural
 from trainer_core.config.chain import PRESET_NAME
 from trainer_core.config.toml_file import read_text
 from trainer_core.errors import ExitCode, UserError
@@ -57,7 +57,7 @@ def user_folder() -> Path:
 
 def shipped() -> list[PresetFile]:
     """Return the shipped presets, smallest card first."""
-    return sorted(_presets_in(shipped_folder(), "shipped"), key=lambda preset: _natural(preset.name))
+    return sorted(_presets_in(shipped_folder(), "shipped"), key=lambda preset: natural(preset.name))
 
 
 def yours() -> tuple[list[PresetFile], list[str]]:
@@ -71,7 +71,7 @@ def yours() -> tuple[list[PresetFile], list[str]]:
     used, remarks = [], []
     if not is_absent(folder) and (closed := why_closed(folder)):
         remarks.append(f"{safe_text(folder)}: your own presets are left out: the folder {closed}")
-    for preset in sorted(_presets_in(folder, "yours"), key=lambda preset: _natural(preset.name)):
+    for preset in sorted(_presets_in(folder, "yours"), key=lambda preset: natural(preset.name)):
         shown = safe_text(preset.path)
         if preset.name in taken:
             remarks.append(f"{shown} is left out: dbtui ships a preset of that name; rename the file")
@@ -125,8 +125,3 @@ def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name[:64], names, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return f'"{safe_text(name, limit=80)}" is not a preset ({hint}`dbtui preset list` shows them all)'
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key by which sd15-8gb comes before sd15-12gb."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
