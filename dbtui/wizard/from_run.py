@@ -1,0 +1,116 @@
+"""A new run from an earlier one: all its answers as a draft, over the preset that it was made from."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dbtui.presets.library import find, find_text
+from dbtui.wizard.answers import preset_values, resolved
+from dbtui.wizard.draft import Draft, Goal, Tables
+from dbtui.wizard.subjects.written import written_concepts
+from trainer_core.config.reader import read_config
+from trainer_core.config.schema import Config
+from trainer_core.config.writer import dump_config
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.run.directory import RunDirectory
+from trainer_core.text import safe_text
+
+_STEP = "review"
+"""Where the draft begins: everything is answered, and each step is one key away."""
+
+
+def draft_of_run(run: RunDirectory) -> Draft:
+    """Return the answers of a run as it was trained last, its resumes included.
+
+    Raises:
+        UserError: its configuration cannot be read; each problem names the file.
+    """
+    return draft_of_file(run.configuration, origin=f"run {run.name}")
+
+
+def draft_of_file(path: Path, origin: str = "") -> Draft:
+    """Return the answers of a run file or a preset.
+
+    Raises:
+        UserError: it cannot be read; each problem names the file.
+    """
+    config = read_config(path, find_preset=find_text)
+    return draft_of_config(config, origin or safe_text(path.name))
+
+
+def draft_of_config(config: Config, origin: str) -> Draft:
+    """Return a draft without a name whose configuration is `config`.
+
+    Where the library has the preset, the draft lies over it and holds the differences; where they cannot say what
+    the run had (such as no value where the preset has one), or the preset is gone, it holds every setting.
+
+    Raises:
+        UserError: no draft can mean this configuration.
+    """
+    whole = tomllib.loads(dump_config(config, comments=False))
+    del whole["schema"]
+    for draft in _candidates(config, whole):
+        draft.origin = origin
+        if _means(draft, config):
+            return draft
+    text = f"{safe_text(origin)} holds what the questions of a new run cannot say; start it with `dbtui run FILE`"
+    raise UserError(text, ExitCode.CONFIG)
+
+
+def _candidates(config: Config, whole: Tables) -> Iterator[Draft]:
+    """Yield what may do, the best first."""
+    preset = config.preset.name
+    goals = dict.fromkeys((_goal(config), "thing", "dataset"))
+    if preset and find(preset):
+        below = preset_values(Draft(preset=preset)).model_dump(by_alias=True)
+        differing = _differing(whole, below)
+        yield from (_draft(goal, preset, differing) for goal in goals)
+    yield from (_draft(goal, "", whole) for goal in goals)
+
+
+def _draft(goal: Goal, preset: str, tables: Tables) -> Draft:
+    draft = Draft(goal=goal, preset=preset, tables=tables, step=_STEP).copy()
+    for place, concept in enumerate(draft.concepts if "concept" in tables else ()):
+        draft.concepts[place] = _as_answered(concept, goal)
+    return draft
+
+
+def _as_answered(concept: Tables, goal: Goal) -> Tables:
+    """Leave out a prompt that follows from the other answers, so that it goes on following them."""
+    without = {name: value for name, value in concept.items() if name != "instance_prompt"}
+    follows = written_concepts([without], goal=goal, captions="dreambooth") == [concept]
+    return without if follows else concept
+
+
+def _differing(tables: Tables, below: Tables) -> Tables:
+    """Return what of the tables is not the same below them."""
+    kept: Tables = {}
+    for name, value in tables.items():
+        beneath = below.get(name)
+        if isinstance(value, dict) and isinstance(beneath, dict):
+            if inner := _differing(value, beneath):
+                kept[name] = inner
+        elif value != _as_toml(beneath):
+            kept[name] = value
+    return kept
+
+
+def _as_toml(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _goal(config: Config) -> Goal:
+    """Guess what was to be learned: a file does not say it."""
+    for concept in config.concept:
+        word = concept.identifier or ""
+        if word.startswith("by ") or (word and (concept.instance_prompt or "").endswith(f"by {word}")):
+            return "style"
+    return "thing" if config.method.captions == "dreambooth" else "dataset"
+
+
+def _means(draft: Draft, config: Config) -> bool:
+    try:
+        return resolved(draft) == config
+    except UserError:
+        return False
