@@ -36,8 +36,8 @@ def plan(
     """Check everything and show what a run would do; nothing is started. The exit code tells the first problem."""
     from dbtui.cli.output import narrate, print_json
     from dbtui.cli.plan_json import plan_data
-    from dbtui.cli.plan_report import print_plan
     from dbtui.cli.progress import picture_progress
+    from dbtui.runs.plan_report import print_plan
     from dbtui.runs.prepare import configure
     from trainer_core.plan import make_plan
 

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dbtui.cli.plan_report import texts
+from dbtui.runs.plan_report import texts
 from trainer_core.config.schema import Dataset
 from trainer_core.data.balance import ClassBalance, balance_report, match_class_items
 from trainer_core.data.buckets import assign_bucket, bucket_table, fit_picture

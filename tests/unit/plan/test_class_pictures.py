@@ -9,7 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from dbtui.cli.plan_json import plan_data
-from dbtui.cli.plan_report import report
+from dbtui.runs.plan_report import report
 from trainer_core.config.bindings import require_bindings
 from trainer_core.config.reader import parse_config
 from trainer_core.config.schema import Config

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from dbtui.cli.plan_json import plan_data
-from dbtui.cli.plan_report import report
+from dbtui.runs.plan_report import report
 from trainer_core.errors import ExitCode, UserError
 
 
