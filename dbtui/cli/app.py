@@ -1,9 +1,5 @@
 """The Typer application: the list of commands, and how each of them ends."""
 
-import os
-import sys
-import tempfile
-import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +7,14 @@ import typer
 
 from dbtui import __version__
 from dbtui.cli import commands
+from dbtui.cli.alone import DEFAULT_RUNS_DIR
 from dbtui.cli.attach import attach
 from dbtui.cli.bundle import bundle
 from dbtui.cli.caption import caption
 from dbtui.cli.convert import convert
 from dbtui.cli.demo import demo
 from dbtui.cli.doctor import doctor
+from dbtui.cli.endings import ended, say_error
 from dbtui.cli.fetch import fetch
 from dbtui.cli.log import log
 from dbtui.cli.merge import merge
@@ -28,17 +26,18 @@ from dbtui.cli.run import run as run_command
 from dbtui.cli.runs import runs
 from dbtui.cli.scan import scan
 from dbtui.cli.token import token
+from dbtui.wizard.options import Images
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.text import safe_text
 
 _INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt that no command has caught."""
 
 app = typer.Typer(
     name="dbtui",
-    help="DreamBooth training from the terminal: a folder of pictures in, a trained model out.",
+    help="DreamBooth training from the terminal: a folder of pictures in, a trained model out. "
+    "`dbtui` alone opens the app.",
     epilog=ExitCode.listed(),
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -53,57 +52,55 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave."),
     ] = False,
+    no_mouse: Annotated[
+        bool, typer.Option("--no-mouse", help="The app: leave the mouse to the terminal, which can then select.")
+    ] = False,
+    images: Annotated[
+        Images, typer.Option("--images", help="The app: how pictures are shown; auto asks the terminal.")
+    ] = "auto",
+    runs_dir: Annotated[
+        Path, typer.Option("--runs-dir", metavar="DIR", help="The app: folder that holds the runs.")
+    ] = DEFAULT_RUNS_DIR,
 ) -> None:
-    """Options that come before a command."""
+    """Options that come before a command: without one, `dbtui` opens the app."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise UserError("name a command: the app needs a terminal (over SSH: ssh -t)", ExitCode.CONFIG)
+    if no_mouse or images != "auto" or runs_dir != DEFAULT_RUNS_DIR:
+        command = context.invoked_subcommand
+        text = (
+            f"--no-mouse, --images and --runs-dir before a command are for the app, which `dbtui` alone opens: "
+            f"leave them out; `dbtui {command} --help` lists what belongs behind {command}"
+        )
+        raise UserError(text, ExitCode.CONFIG)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. A person sees a message, never a traceback."""
+    return ended(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
     try:
         result = app(arguments, standalone_mode=False)
-        if result == _INTERRUPTED:
-            raise KeyboardInterrupt
-    except UserError as error:
-        for problem in error.problems:
-            say_error(problem)
-        return int(error.code)
     except typer.Exit as error:
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        say_error("interrupted")
-        return int(ExitCode.STOPPED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.FAILED)
-    except Exception as error:  # noqa: BLE001 - the last resort: everything unexpected becomes one message
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
         if show := getattr(error, "format_message", None):  # the command line itself was wrong (click's errors)
             said = show().strip()
             say_error(f"{said}{'' if said.endswith(('.', '?', '!')) else '.'} Try `dbtui --help`.")
             return int(ExitCode.CONFIG)
-        return _report_unexpected(error)
+        raise
+    if result == _INTERRUPTED:
+        raise KeyboardInterrupt
     return result if isinstance(result, int) else int(ExitCode.DONE)
-
-
-def say_error(problem: str) -> None:
-    """Print one problem on stderr, made safe for the terminal."""
-    print(f"error: {safe_text(problem, limit=2000)}", file=sys.stderr)  # noqa: T201
-
-
-def _report_unexpected(error: Exception) -> int:
-    what = f"unexpected failure ({type(error).__name__}: {error})."
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="dbtui-", suffix=".txt", delete=False, encoding="utf-8"
-        ) as file:
-            traceback.print_exception(error, file=file)
-        say_error(f"{what} The details are in {Path(file.name)}.")
-    except OSError:  # the disk of temporary files is full, which may be the failure itself
-        say_error(what)
-    return int(ExitCode.FAILED)
 
 
 app.command("scan")(scan)

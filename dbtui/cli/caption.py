@@ -98,7 +98,7 @@ def _progress_in_lines() -> Callable[[int, int], None]:
 
 def _tell(report: "Report") -> None:
     """Tell on stderr what was not done, and sum up."""
-    from dbtui.cli.app import say_error
+    from dbtui.cli.endings import say_error
     from dbtui.cli.output import narrate
     from trainer_core.data.listing import counted, name_some
     from trainer_core.text import safe_text

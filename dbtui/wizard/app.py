@@ -1,9 +1,7 @@
 """The application: which screen is shown, what they share, and how it ends."""
 
 import asyncio
-import signal
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
@@ -37,6 +35,14 @@ class WizardApp(App[int]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "to the shell",
+            id="app.suspend",
+            show=False,
+            tooltip="Go to the shell; fg comes back",
+        ),
         Binding("f1", "show_help", "help", id="app.help", tooltip="What this screen is for"),
         Binding(
             "ctrl+q", "quit", "quit", id="app.quit", show=False, priority=True, tooltip="Leave; trainings go on"
@@ -49,6 +55,7 @@ class WizardApp(App[int]):
         self.draft = Draft()
         self.keeper = DraftKeeper()
         self._save_timer: Any = None
+        self._own_loop: asyncio.AbstractEventLoop | None = None
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
@@ -60,20 +67,37 @@ class WizardApp(App[int]):
         return HomeScreen()
 
     def on_mount(self) -> None:
-        """Take over the signals that would leave the terminal as it is."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with suppress(ValueError, NotImplementedError, RuntimeError):  # not in the main thread: a test
-                loop.add_signal_handler(number, partial(self._leave, number))
+        """Remember the loop, for signals."""
+        self._own_loop = asyncio.get_running_loop()
 
     def on_unmount(self) -> None:
         """Write what the last moment may have changed."""
+        self._own_loop = None
         self._save_now()
         self.keeper.leave()
 
-    def _leave(self, number: signal.Signals) -> None:
+    def leave(self) -> None:
+        """Save the draft and end; a signal handler may call it."""
+        if self._own_loop is None:
+            raise KeyboardInterrupt
+        self._own_loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
         self._save_now()
         self.exit(0)
+
+    @property
+    def crash(self) -> Exception | None:
+        """What ended it, if it was not meant to end."""
+        return self._exception
+
+    def _print_error_renderables(self) -> None:
+        """Print nothing: Textual's traceback holds every local variable. Whoever runs the application tells it."""
+        self._exit_renderables.clear()
+
+    def action_help_quit(self) -> None:
+        """Say what to press instead of Ctrl-C, which copies in a field."""
+        self.notify("ctrl+q quits; trainings go on without it", title="ctrl+c copies what is marked")
 
     def notify(self, message: str, **options: Any) -> None:
         """Show a message as plain text: it may hold names that came from outside."""

@@ -17,6 +17,7 @@ class HomeScreen(Screen[None]):
     HELP = "# Home\n\nYour runs, live and past; `n` begins a new one."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new_run", "new run", id="home.new", tooltip="Answer a few questions and start a training"),
+        Binding("q", "app.quit", "quit", id="home.quit", tooltip="Leave; trainings go on"),
     ]
 
     def compose(self) -> ComposeResult:
