@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dbtui.runs.main_process import is_main_process, reap_orphans
@@ -86,7 +86,7 @@ def launch(
             stdout=log,
             stderr=log,
             cwd="/",
-            env=_quiet_environment(os.environ),
+            env=quiet_environment(),
             start_new_session=True,
         )
     finally:
@@ -129,5 +129,6 @@ def last_lines(output: bytes, lines: int = 12) -> list[str]:
     return [safe_text(line, 300) for line in text.splitlines() if line.strip()][-lines:]
 
 
-def _quiet_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    return {**_QUIET, **environment}
+def quiet_environment() -> dict[str, str]:
+    """Return the environment of a process whose libraries are to keep quiet."""
+    return {**_QUIET, **os.environ}

@@ -135,6 +135,11 @@ def read_folder(path: Path) -> DiffusersFolder:
     return DiffusersFolder(path, _folder_family(path, configs["unet"]), configs, weights)
 
 
+def is_diffusers_folder(path: Path) -> bool:
+    """Whether the folder has what a Diffusers model begins with."""
+    return is_file(path / "model_index.json") or is_folder(path / "unet")
+
+
 def check_vae_scale(folder: Path) -> None:
     """Raise a UserError if the config.json in a VAE's folder asks for another scale than training uses."""
     config = folder / "config.json"

@@ -31,7 +31,6 @@ def draw(
     return draw_together(model, [prompt], size, device, **options)[0]
 
 
-@torch.no_grad()
 def draw_together(
     model: Any,
     prompts: Sequence[Prompt],
@@ -42,7 +41,23 @@ def draw_together(
     autocast: torch.autocast,
     should_stop: Callable[[], bool] = never,
 ) -> list[Image.Image]:
-    """Draw a picture of each prompt with DPM-Solver++ (Lu et al. 2022) and classifier-free guidance.
+    """Draw a picture of each prompt; see `draw_pixels`."""
+    options: dict[str, Any] = {"clip_skip": clip_skip, "autocast": autocast, "should_stop": should_stop}
+    return [_picture(pixels) for pixels in draw_pixels(model, prompts, size, device, **options)]
+
+
+@torch.no_grad()
+def draw_pixels(
+    model: Any,
+    prompts: Sequence[Prompt],
+    size: Size,
+    device: torch.device,
+    *,
+    clip_skip: int | None,
+    autocast: torch.autocast,
+    should_stop: Callable[[], bool] = never,
+) -> list[Tensor]:
+    """Draw each prompt with DPM-Solver++ (Lu et al. 2022) and classifier-free guidance: [3, H, W] from -1 to 1.
 
     The modules must be on `device`, and size, steps and scale the first prompt's for all. The noise of each comes
     from a generator of its own on the CPU, so that a seed gives the same picture on every machine and in every
@@ -72,20 +87,24 @@ def draw_together(
             predicted = unguided + first.guidance_scale * (guided - unguided)
             latents = scheduler.step(predicted, timestep, latents, return_dict=False)[0]
     scaled = (latents.float() / model.family.latent_scale).split(1)  # one by one: the VAE needs the most memory
-    return [_picture(model.vae.decode(each, return_dict=False)[0][0]) for each in scaled]
+    return [model.vae.decode(each, return_dict=False)[0][0] for each in scaled]
 
 
-def save_picture(picture: Image.Image, path: Path, prompt: Prompt, step: int | None) -> None:
+def save_picture(
+    picture: Image.Image, path: Path, prompt: Prompt, step: int | None, *, model: str | None = None
+) -> None:
     """Write a PNG with its prompt and settings in the metadata, in the form that web UIs read.
 
-    `step` is the training's where it was drawn on the way.
+    `step` is the training's where it was drawn on the way, `model` the name of what drew it.
     """
     lines = [prompt.prompt]
     if prompt.negative_prompt:
         lines.append(f"Negative prompt: {prompt.negative_prompt}")
     lines.append(
         f"Steps: {prompt.steps}, Sampler: DPM++ 2M, CFG scale: {prompt.guidance_scale:g}, Seed: {prompt.seed}, "
-        f"Size: {picture.width}x{picture.height}" + ("" if step is None else f", Training step: {step}")
+        f"Size: {picture.width}x{picture.height}"
+        + ("" if model is None else f", Model: {model}")
+        + ("" if step is None else f", Training step: {step}")
     )
     metadata = PngInfo()
     metadata.add_text("parameters", "\n".join(lines))

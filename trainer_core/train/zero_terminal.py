@@ -27,8 +27,11 @@ def scheduler_config_for(loss: Loss, prediction: str, scheduler_config: dict[str
     """
     if problems := problems_without_v(loss, prediction):
         raise UserError(problems, ExitCode.CONFIG)
-    if not loss.zero_terminal_snr:
-        return scheduler_config
+    return rescaled(scheduler_config) if loss.zero_terminal_snr else scheduler_config
+
+
+def rescaled(scheduler_config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration with the rescaled schedule."""
     sampler = scheduler_config.get("_class_name")
     return {
         **scheduler_config,

@@ -1,0 +1,1 @@
+"""Trying a model: pictures drawn from prompts in a process of its own."""
