@@ -108,9 +108,9 @@ def disk_need(
     `drawn` are the class pictures that it draws into folders of their own.
     """
     size = model_size(model) if model else None
-    model_bytes = _result_bytes(config, model, size)
+    model_bytes = result_bytes(config, model, size)
     num_checkpoints = min(CHECKPOINTS, saves.states + 1)  # a stop writes one too
-    models, checkpoints = model_bytes * saves.at_once, _checkpoint_bytes(config, model, size) * num_checkpoints
+    models, checkpoints = model_bytes * saves.at_once, checkpoint_bytes(config, model, size) * num_checkpoints
     cache, previews = _cache_bytes(config, items, fits), _preview_bytes(config, saves)
     class_pictures = {each.folder: _class_picture_bytes(config, each) for each in drawn}
     places = _places(
@@ -159,7 +159,7 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
-def _result_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
+def result_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
     """One file of what is trained: a whole model, or a LoRA."""
     if size is None or model is None:
         return 0
@@ -170,7 +170,7 @@ def _result_bytes(config: Config, model: ModelInfo | None, size: ModelSize | Non
     return size.bytes_in(config.save.precision, own_precisions(config.save))
 
 
-def _checkpoint_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
+def checkpoint_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
     """Weights as they are trained, their average, and the optimizer's state."""
     if size is None or model is None:
         return 0

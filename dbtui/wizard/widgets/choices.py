@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.table import Table
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -53,7 +54,7 @@ class _ChoiceView(Static):
     def show(self, *, is_chosen: bool) -> None:
         """Show whether it is chosen."""
         self.set_class(is_chosen, "-chosen")
-        self.update(_text_of(self.choice, is_chosen=is_chosen))
+        self.update(_picture_of(self.choice, is_chosen=is_chosen))
 
     def on_click(self) -> None:
         """Tell that this is the one."""
@@ -96,9 +97,6 @@ class Choices(Widget, can_focus=True):
             width: 1fr;
             padding: 0 1;
             border-left: blank $surface;
-        }
-        & > .choice.-chosen {
-            border-left: outer $panel;
         }
         &:focus > .choice.-chosen {
             border-left: outer $primary;
@@ -199,12 +197,14 @@ class Choices(Widget, can_focus=True):
             self.post_message(self.Changed(self, self.value))
 
 
-def _text_of(choice: Choice, *, is_chosen: bool) -> Text:
-    text = Text(f"{CHOSEN if is_chosen else OTHER} ")
-    text.append(safe_text(choice.title), style="bold")
+def _picture_of(choice: Choice, *, is_chosen: bool) -> Table:
+    """Draw the sign in a column of its own, so that lines which wrap stay behind it."""
+    text = Text(safe_text(choice.title), style="bold")
     if choice.note:
-        text.append(f"  {safe_text(choice.note)}", style="dim")
+        text.append(f"  {safe_text(choice.note)}", style="not bold dim")
     for line in choice.lines:
-        text.append("\n  ")
-        text.append(line if isinstance(line, Text) else Text(safe_text(line), style="" if is_chosen else "dim"))
-    return text
+        text.append("\n")
+        text.append_text(line if isinstance(line, Text) else Text(safe_text(line), style="not bold"))
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_row(CHOSEN if is_chosen else OTHER, text)
+    return table
