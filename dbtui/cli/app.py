@@ -16,6 +16,7 @@ from dbtui.cli.demo import demo
 from dbtui.cli.doctor import doctor
 from dbtui.cli.endings import ended, say_error
 from dbtui.cli.fetch import fetch
+from dbtui.cli.generate import generate
 from dbtui.cli.log import log
 from dbtui.cli.merge import merge
 from dbtui.cli.plan import plan
@@ -116,5 +117,6 @@ app.command("bundle")(bundle)
 app.command("demo")(demo)
 app.command("doctor")(doctor)
 app.command("token")(token)
+app.command("generate")(generate)
 app.command("convert")(convert)
 app.command("merge")(merge)
