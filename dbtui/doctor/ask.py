@@ -31,7 +31,7 @@ class _NotWantedError(Exception):
 
 
 def ask(question: str, timeout: float, stopped: Callable[[], bool] = lambda: False) -> Answer:
-    """Ask one of `trainer_core.probe.QUESTIONS`; wait at most `timeout` seconds, and not once `stopped` is true."""
+    """Ask one of `trainer_core.probe.QUESTIONS`; wait at most `timeout` seconds, not once `stopped` is true."""
     command = [sys.executable, "-P", "-c", _CODE, question]
     pipe = subprocess.PIPE
     try:

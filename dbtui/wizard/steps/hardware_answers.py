@@ -1,0 +1,41 @@
+"""What choosing a preset writes into the draft, with fp16 in the place of bf16 where a card has none."""
+
+from typing import Any
+
+from dbtui.doctor.graphics import Gpu
+from dbtui.presets.offer import Offer
+from dbtui.wizard.draft import Draft
+
+MARK = "hardware.instead_of_bf16"
+"""In `Draft.aside`: what stood in the draft before fp16 was put there."""
+
+
+def choose_preset(draft: Draft, offer: Offer, gpu: Gpu | None) -> None:
+    """Lay the answers over this preset, as the card that was found needs it."""
+    draft.preset = offer.name
+    _take_back(draft)
+    if gpu is None or gpu.has_bf16 is not False or settled_precision(draft, offer) != "bf16":
+        return
+    if MARK in draft.aside:  # the person has put bf16 back
+        return
+    ours: dict[str, Any] = {"memory.mixed_precision": "fp16"}
+    if draft.get("memory.full_bf16", offer.config.memory.full_bf16):
+        ours["memory.full_fp16"] = True
+    draft.aside[MARK] = {key: draft.get(key) for key in ours}
+    for key, value in ours.items():
+        draft.set(key, value)
+
+
+def settled_precision(draft: Draft, offer: Offer) -> str:
+    """Return the precision of the forward pass that will be used."""
+    return str(draft.get("memory.mixed_precision", offer.config.memory.mixed_precision))
+
+
+def _take_back(draft: Draft) -> None:
+    """Undo what was put there for another preset or card; what the person has changed since is theirs."""
+    before = draft.aside.get(MARK)
+    if not isinstance(before, dict) or draft.get("memory.mixed_precision") != "fp16":
+        return
+    for key, value in before.items():
+        draft.set(key, value)
+    del draft.aside[MARK]
