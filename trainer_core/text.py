@@ -19,6 +19,11 @@ def safe_text(value: object, limit: int = 500) -> str:
     return shown if len(text) <= limit and len(shown) <= limit else shown[: limit - 1] + _ELLIPSIS
 
 
+def is_plain(text: str) -> bool:
+    """Whether a terminal shows `text` as it is: `safe_text` would change nothing of it."""
+    return safe_text(text, len(text) + 1) == text
+
+
 def _safe_character(character: str) -> str:
     if character in _NAMED:
         return _NAMED[character]

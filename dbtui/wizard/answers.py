@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from dbtui.presets.library import find_text
-from dbtui.wizard.draft import Draft, Tables
+from dbtui.wizard.draft import Draft, Goal, Tables
+from dbtui.wizard.subjects.written import written_concepts
 from trainer_core.config.bindings import require_bindings
 from trainer_core.config.fields import all_fields
 from trainer_core.config.layer import Layer, settings_of
-from trainer_core.config.merge import failing_condition, lay_over
+from trainer_core.config.merge import failing_condition, lay_over, value_of
 from trainer_core.config.prompts_file import with_prompts_of_file
 from trainer_core.config.reader import parse_config
 from trainer_core.config.schema import Config
@@ -67,7 +68,14 @@ def answered_tables(draft: Draft) -> Tables:
     unused = [named for named in settings_of(tables) if failing_condition(named.field, merged)]
     for named in unused:
         del named.table[named.field.name]
+    _word_concepts(tables, draft.goal, merged)
     return tables
+
+
+def captions_method(draft: Draft) -> str:
+    """Return `method.captions`, what is made of captions: as answered, or as the preset has it."""
+    answered = draft.get("method.captions")
+    return answered if isinstance(answered, str) else preset_values(draft).method.captions
 
 
 def problems_of(error: UserError) -> list[Problem]:
@@ -78,6 +86,17 @@ def problems_of(error: UserError) -> list[Problem]:
 def _key_in(text: str) -> str:
     found = (match[0] for match in _KEY.finditer(text))
     return next((key for key in found if key in all_fields()), "")
+
+
+def _word_concepts(tables: Tables, goal: Goal, merged: Tables) -> None:
+    """Give the concepts the prompts that the goal asks for, in place."""
+    if isinstance(concepts := tables.get("concept"), list):
+        has_layout = value_of(merged, all_fields()["dataset.train_dir"]) is not None
+        captions = value_of(merged, all_fields()["method.captions"])
+        written = written_concepts(concepts, goal=goal, captions=captions, has_layout=has_layout)
+        tables |= {"concept": written} if written else {}
+        if not written:
+            del tables["concept"]
 
 
 def _preset_text(preset: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from trainer_core.text import safe_text
+from trainer_core.text import is_plain, safe_text
 
 INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -40,6 +40,16 @@ INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 )
 def test_what_is_shown(given_text: object, shown: str):
     assert safe_text(given_text) == shown
+
+
+@pytest.mark.parametrize("text", ["", "sls frog", "蛙 🐸 [b]", "x" * 5000])
+def test_what_can_be_shown_as_it_is(text: str):
+    assert is_plain(text)
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31m", "a\u202eb", "a\tb", "two\nlines", "\udcff"])
+def test_what_cannot_be_shown_as_it_is(text: str):
+    assert not is_plain(text)
 
 
 def test_undecodable_file_names_are_shown_by_their_bytes(tmp_path: Path):

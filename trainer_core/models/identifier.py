@@ -1,4 +1,4 @@
-"""Is a word a good identifier? How CLIP splits it, what it may mean already, and rare words to use instead.
+"""Is a word a good identifier, or a good class? How CLIP splits it, what it may mean already, and rare words.
 
 The advice is that of the DreamBooth paper (Ruiz et al., 2022): a rare word of at most three letters that is one
 token.
@@ -56,6 +56,31 @@ def judge(word: str) -> WordReport:
     poor, usable = _faults(word.strip(), ids)
     reasons = [*poor, *usable] or ["one rare token of three letters or fewer, as advised"]
     return WordReport(word, tokens, ids, "poor" if poor else "usable" if usable else "good", reasons)
+
+
+def judge_class(words: str) -> WordReport:
+    """Return how CLIP splits the words for a kind of thing, and whether it can be expected to know them.
+
+    Only the vocabulary is asked: what a model connects with a word is seen in its pictures alone.
+    """
+    tokens, ids = split_word(words), split_ids(words)
+    if not any(character.isalnum() for character in words):
+        return WordReport(words, tokens, ids, "poor", ["there is no word in it"])
+    if reasons := [reason for word in words.lower().split() if (reason := _why_unknown(word))]:
+        return WordReport(words, tokens, ids, "usable", reasons)
+    is_common = all(index < COMMON_BELOW for index in ids)
+    what = "a common word" if len(words.split()) == 1 else "common words"
+    return WordReport(words, tokens, ids, "good", [what if is_common else "known to CLIP as a whole"])
+
+
+def _why_unknown(word: str) -> str:
+    tokens, ids = split_word(word), split_ids(word)
+    if not all(token.endswith(WORD_END) for token in tokens):
+        pieces = " + ".join(token.removesuffix(WORD_END) for token in tokens)
+        return f"{word} is unknown to CLIP as one word: it reads {pieces}"
+    if len(word) <= MAX_LETTERS and max(ids) >= COMMON_BELOW:
+        return f"{word} is rare, and CLIP may connect nothing with it"
+    return ""
 
 
 def _faults(word: str, ids: list[int]) -> tuple[list[str], list[str]]:

@@ -148,6 +148,18 @@ def test_a_style_in_hybrid_stands_beside_the_class(tmp_path, save_pictures, scan
     assert texts(result.train[0]) == ["1girl, standing, by sls", "by sls"]
 
 
+@pytest.mark.parametrize("class_name", ["", "1girl"])
+def test_an_identifier_that_names_a_style_stands_in_front_once(tmp_path, save_pictures, scan, class_name):
+    folder = save_pictures(tmp_path / "any name", 1)
+    (folder / "0.txt").write_text("1girl, standing")
+    concept = {
+        "identifier": "by sls",
+        "instance_dir": str(folder),
+        **({"class": class_name} if class_name else {}),
+    }
+    assert texts(scan(concepts=[concept], method="hybrid").train[0]) == ["by sls, 1girl, standing"]
+
+
 def test_a_styles_concept_needs_a_prompt_only(tmp_path, save_pictures, scan):
     pictures, frogs = save_pictures(tmp_path / "a", 2), save_pictures(tmp_path / "b", 2)
     concept = {

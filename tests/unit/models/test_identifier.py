@@ -1,6 +1,6 @@
 import pytest
 
-from trainer_core.models.identifier import GUIDE_WORDS, MORE_WORDS, judge, rare_words
+from trainer_core.models.identifier import GUIDE_WORDS, MORE_WORDS, judge, judge_class, rare_words
 from trainer_core.models.tokenizer import split_ids
 
 
@@ -27,5 +27,25 @@ def test_every_suggestion_is_one_token_of_three_letters():
 )
 def test_faults_are_named(word, verdict, reason):
     report = judge(word)
+    assert report.verdict == verdict
+    assert reason in "; ".join(report.reasons)
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict", "reason"),
+    [
+        ("frog", "good", "a common word"),
+        ("1girl", "good", "a common word"),
+        ("old man", "good", "common words"),
+        ("french bulldog", "good", "known to CLIP as a whole"),
+        ("schnauzer", "usable", "schnauzer is unknown to CLIP as one word: it reads schnau + zer"),
+        ("Axolotl, pink", "usable", "ax + o + lot + l"),
+        ("sls", "usable", "sls is rare"),
+        ("!!!", "poor", "no word in it"),
+        ("", "poor", "no word in it"),
+    ],
+)
+def test_whether_a_class_is_known(words, verdict, reason):
+    report = judge_class(words)
     assert report.verdict == verdict
     assert reason in "; ".join(report.reasons)

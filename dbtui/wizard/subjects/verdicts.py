@@ -1,0 +1,99 @@
+"""What is to be said of an identifier and a class while they are typed: a sign, a word, the reason."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dbtui.wizard.draft import Goal, Tables
+from dbtui.wizard.subjects.written import word_of
+from trainer_core.models.identifier import Verdict, judge, judge_class, rare_words
+
+SIGNS = {"good": "✓", "usable": "~", "poor": "!"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A verdict in words; `verdict` is "" where there is nothing to judge yet, and `words` a hint."""
+
+    verdict: Verdict | Literal[""]
+    words: str
+
+    @property
+    def line(self) -> str:
+        """The sign, the verdict and why."""
+        return f"{self.sign} {self.verdict}: {self.words}" if self.verdict else self.words
+
+    @property
+    def sign(self) -> str:
+        """The verdict as a sign, for where colours are not seen."""
+        return SIGNS.get(self.verdict, " ")
+
+
+def load_vocabulary() -> None:
+    """Read CLIP's vocabulary, which takes some 100 ms the first time; afterwards a word is judged at once."""
+    judge("sls")
+
+
+def of_identifier(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
+    """Judge the identifier of the concept at `place`, also beside the other concepts."""
+    identifier = word_of(text_of(concepts[place], "identifier"), goal)
+    if not identifier:
+        return Said("", "a rare word of about three letters, such as these:")
+    report = judge(identifier)
+    said = _poor_beside(concepts, place, goal)
+    if said:
+        return Said("poor", "; ".join([*said, *(report.reasons if report.verdict != "good" else [])]))
+    if report.verdict == "good":
+        return Said("good", "one rare token of three letters or fewer")
+    return Said(report.verdict, "; ".join(report.reasons))
+
+
+def of_class(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
+    """Judge the class of the concept at `place`."""
+    class_name = text_of(concepts[place], "class")
+    if not class_name:
+        examples = "1girl or landscape" if goal == "style" else "frog, man or 1girl"
+        return Said("", f"such as {examples}; may be left empty")
+    report = judge_class(class_name)
+    if report.verdict == "usable":
+        return Said("usable", "; ".join([*report.reasons, "a plainer word helps"]))
+    words = "; ".join(report.reasons)
+    return Said(report.verdict, f"{words}, the model knows it" if report.verdict == "good" else words)
+
+
+def split_shown(identifier: str) -> str:
+    """Return how CLIP splits a word, in words: `1 token: sls`."""
+    report = judge(identifier)
+    count = len(report.tokens)
+    pieces = " + ".join(token.removesuffix("</w>") for token in report.tokens)
+    return f"{count} token{'' if count == 1 else 's'}: {pieces}" if count else ""
+
+
+def suggestions(concepts: Sequence[Tables], place: int, count: int) -> list[str]:
+    """Return rare words that no other concept uses as identifier or class."""
+    others = [concept for number, concept in enumerate(concepts) if number != place]
+    taken = {text_of(each, "identifier").lower() for each in others} | set(_classes(concepts))
+    return [word for word in rare_words() if word not in taken][:count]
+
+
+def text_of(concept: Tables, name: str) -> str:
+    """Return an answer of a concept as text without spaces around it."""
+    return str(concept.get(name) or "").strip()
+
+
+def _poor_beside(concepts: Sequence[Tables], place: int, goal: Goal) -> list[str]:
+    """Return what is wrong with an identifier because of the other answers."""
+    identifier = word_of(text_of(concepts[place], "identifier"), goal).lower()
+    said = []
+    if identifier in _classes([concepts[place]]):
+        said.append("it is the class as well, so nothing new could be told from it")
+    elif identifier in _classes(concepts):
+        said.append("it is the class of another subject")
+    for number, other in enumerate(concepts):
+        if number != place and word_of(text_of(other, "identifier"), goal).lower() == identifier:
+            said.append(f"subject {number + 1} has the same word, so both would become one")
+    return said
+
+
+def _classes(concepts: Iterable[Tables]) -> list[str]:
+    return [name for each in concepts if (name := text_of(each, "class").lower())]

@@ -1,0 +1,53 @@
+"""From what was answered about the subjects to the `[[concept]]` tables that mean it."""
+
+from collections.abc import Iterable
+
+from dbtui.wizard.draft import Goal, Tables
+from trainer_core.data.filewords import has_place
+
+_STYLE = "by "
+
+
+def written_concepts(
+    concepts: Iterable[Tables], *, goal: Goal, captions: str, has_layout: bool = False
+) -> list[Tables]:
+    """Return the concepts as they stand in the run file.
+
+    Args:
+        concepts: the answers.
+        goal: what is to be learned; a style's prompts end in "by" and the identifier.
+        captions: the method, `method.captions`.
+        has_layout: whether folders named like "20_sls frog" say what is learned: concepts without a folder of
+            their own are then answers to a question that is not asked.
+    """
+    used = [each for each in concepts if not has_layout or each.get("instance_dir") or each.get("class_dir")]
+    return [_written(each, goal, captions) for each in used]
+
+
+def word_of(identifier: str, goal: Goal) -> str:
+    """Return the rare word of an identifier: for a style it may have been typed with the "by" in front."""
+    identifier = " ".join(identifier.split())
+    if goal == "style" and identifier.lower().startswith(_STYLE):
+        return identifier[len(_STYLE) :]
+    return identifier
+
+
+def _written(concept: Tables, goal: Goal, captions: str) -> Tables:
+    own = concept.get("instance_prompt")
+    if captions == "finetune":
+        return _without_prompt(concept) if own and not has_place(own) else concept
+    word = word_of(str(concept.get("identifier") or ""), goal)
+    if goal != "style" or not word:
+        return concept
+    if captions == "hybrid":
+        return {**concept, "identifier": _STYLE + word}  # goes in front of each caption
+    return {**concept, "identifier": word, "instance_prompt": own or _style_prompt(word, concept)}
+
+
+def _style_prompt(word: str, concept: Tables) -> str:
+    shown = str(concept.get("class") or "").strip()
+    return f"{shown}, {_STYLE}{word}" if shown else f"{_STYLE}{word}"
+
+
+def _without_prompt(concept: Tables) -> Tables:
+    return {name: value for name, value in concept.items() if name != "instance_prompt"}
