@@ -10,7 +10,7 @@ from typing import Any
 
 from dbtui.remote.origin import read_origin
 from trainer_core.data.filewords import has_place
-from trainer_core.data.folder_names import FolderName, parse_folder_name
+from trainer_core.data.folder_names import FolderName, join_words, parse_folder_name
 from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
 
@@ -90,7 +90,7 @@ def _instance_prompt(concept: dict[str, Any]) -> str:
 
 
 def _identifier_and_class(concept: dict[str, Any]) -> str:
-    return " ".join(word for word in (_word(concept, "identifier"), _word(concept, "class")) if word)
+    return join_words(_word(concept, "identifier"), _word(concept, "class"))
 
 
 def _read(path: Path) -> bytes:

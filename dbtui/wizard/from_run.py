@@ -8,7 +8,7 @@ from typing import Any
 from dbtui.presets.library import find, find_text
 from dbtui.wizard.answers import preset_values, resolved
 from dbtui.wizard.draft import Draft, Goal, Tables
-from dbtui.wizard.subjects.written import written_concepts
+from dbtui.wizard.subjects.written import word_of, written_concepts
 from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
@@ -77,10 +77,9 @@ def _draft(goal: Goal, preset: str, tables: Tables) -> Draft:
 
 
 def _as_answered(concept: Tables, goal: Goal) -> Tables:
-    """Leave out a prompt that follows from the other answers, so that it goes on following them."""
-    without = {name: value for name, value in concept.items() if name != "instance_prompt"}
-    follows = written_concepts([without], goal=goal, captions="dreambooth") == [concept]
-    return without if follows else concept
+    """Return the answers that are written as `concept`: the word of a style is asked for without its "by"."""
+    answered = {**concept, "identifier": word_of(str(concept.get("identifier") or ""), goal)}
+    return answered if written_concepts([answered], goal=goal, captions="dreambooth") == [concept] else concept
 
 
 def _differing(tables: Tables, below: Tables) -> Tables:
@@ -102,10 +101,8 @@ def _as_toml(value: Any) -> Any:
 
 def _goal(config: Config) -> Goal:
     """Guess what was to be learned: a file does not say it."""
-    for concept in config.concept:
-        word = concept.identifier or ""
-        if word.startswith("by ") or (word and (concept.instance_prompt or "").endswith(f"by {word}")):
-            return "style"
+    if any((concept.identifier or "").startswith("by ") for concept in config.concept):
+        return "style"
     return "thing" if config.method.captions == "dreambooth" else "dataset"
 
 

@@ -143,11 +143,11 @@ def test_a_preset_that_is_gone_takes_every_setting_over(tmp_path: Path, monkeypa
     assert (draft.preset, resolved(draft)) == ("", config)
 
 
-def test_the_goal_is_guessed_and_a_prompt_that_follows_stays_open():
-    style = draft_of_config(config_of(SHAPES["style"]), "")
-    assert style.goal == "style"
-    assert style.concepts == [{"identifier": "sls", "instance_dir": "/photos/paintings", "repeats": 1}]
-    assert draft_of_config(config_of(SHAPES["hybrid style"]), "").goal == "style"
+def test_the_goal_is_guessed_and_a_style_has_its_word_alone():
+    style = draft_of_config(config_of(SHAPES["hybrid style"]), "")
+    assert (style.goal, style.concepts[0]["identifier"]) == ("style", "sls")
+    own_prompt = draft_of_config(config_of(SHAPES["style"]), "")
+    assert (own_prompt.goal, own_prompt.concepts[0]["instance_prompt"]) == ("thing", "by sls")
     assert draft_of_config(config_of(SHAPES["finetune"]), "").goal == "dataset"
     assert draft_of_config(config_of(SHAPES["concepts"]), "").goal == "thing"
 

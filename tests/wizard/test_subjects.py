@@ -120,10 +120,8 @@ def test_suggestions_are_not_taken_already():
 def test_a_class_that_clip_does_not_know_as_one_word():
     assert of_class([{"class": "frog"}], 0, "thing").words == "a common word, the model knows it"
     said = of_class([{"class": "axolotl"}], 0, "thing")
-    assert (
-        said.line
-        == "~ usable: axolotl is unknown to CLIP as one word: it reads ax + o + lot + l; a plainer word helps"
-    )
+    assert said.verdict == "usable"
+    assert said.words.startswith("axolotl is unknown to CLIP as one word: it reads ax + o + lot + l")
 
 
 @pytest.mark.parametrize(
@@ -178,11 +176,11 @@ def test_what_was_taken_out_survives_on_disk_and_a_damaged_list_hurts_nobody(tmp
     assert several.last_removed(draft) == NAMES[0]
 
 
-def test_the_class_of_an_answer_not_asked_for_is_left_out_of_the_file(tmp_path):
+def test_answers_follow_the_goal_on_their_way_into_the_file(tmp_path):
     draft = of_goal("style", None, {"identifier": "sls", "instance_dir": "/pictures"})
-    assert resolved(draft).concept[0].instance_prompt == "by sls"
+    assert resolved(draft).concept[0].identifier == "by sls"
     draft.goal = "thing"
-    assert resolved(draft).concept[0].instance_prompt is None
+    assert resolved(draft).concept[0].identifier == "sls"
     draft.concepts[0]["instance_prompt"] = "a photo of sls"
     draft.set("method.captions", "finetune")
     assert resolved(draft).concept[0].instance_prompt is None
@@ -218,7 +216,7 @@ def scanned(draft):
     config = resolved(draft)
     scan = scan_dataset(config.dataset, config.concept)
     assert scan.faults == ()
-    return [(folder.repeats, folder.identifier, folder.pictures) for folder in scan.train]
+    return [(folder.repeats, folder.identifier, folder.pictures[0].caption) for folder in scan.train]
 
 
 def test_folders_that_cannot_be_read_say_so(tmp_path):

@@ -88,6 +88,5 @@ class CaptionTexts:
             return with_class(text, self._identifiers, source.class_name)
         if source.identifier is None:  # a fault, told where the folders are read
             return text
-        is_named = source.identifier.lower().startswith("by ")  # an identifier may say itself that it is a style
-        token = f"by {source.identifier}" if split_style(source.prompt) and not is_named else source.identifier
+        token = f"by {source.identifier}" if split_style(source.prompt) else source.identifier
         return with_identifier(text, token, source.class_name)

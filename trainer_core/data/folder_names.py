@@ -75,6 +75,16 @@ def split_prompt(prompt: str, kind: Kind) -> tuple[str | None, str]:
     return identifier, class_name
 
 
+def join_words(identifier: str | None, class_name: str | None) -> str:
+    """Return the prompt that identifier and class make, either of which may be missing: `sls frog`.
+
+    An identifier that names a style stands behind what is shown: `1girl, by sls`.
+    """
+    if identifier and class_name and identifier.lower().startswith("by "):
+        return f"{class_name}, {identifier}"
+    return " ".join(filter(None, (identifier, class_name)))
+
+
 def split_style(prompt: str) -> tuple[str, str] | None:
     """Split the prompt of a style, `by sls` or `1girl, by sls`, into identifier and class; None if it is none.
 

@@ -8,7 +8,15 @@ from pathlib import Path
 from trainer_core.config.schema import Concept, Dataset, Prior
 from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.dataset import Fault
-from trainer_core.data.folder_names import EXAMPLES, FolderName, Kind, WrongName, parse_folder_name, split_prompt
+from trainer_core.data.folder_names import (
+    EXAMPLES,
+    FolderName,
+    Kind,
+    WrongName,
+    join_words,
+    parse_folder_name,
+    split_prompt,
+)
 from trainer_core.data.listing import Listing, counted, list_folder, name_some, remark
 from trainer_core.on_disk import from_home, is_absent
 
@@ -188,7 +196,7 @@ def _add_concept(
         found.fault(Path(f"concept[{number}]"), "names no folder. Set instance_dir, class_dir or both")
     class_name = concept.class_ or concept.class_prompt or ""
     if concept.instance_dir is not None:
-        prompt = concept.instance_prompt or " ".join(filter(None, (concept.identifier, concept.class_)))
+        prompt = concept.instance_prompt or join_words(concept.identifier, concept.class_)
         if not prompt and words_needed:
             text = "says nothing of its pictures. Set identifier and class, or instance_prompt"
             found.fault(Path(f"concept[{number}]"), text)

@@ -33,11 +33,12 @@ def identifiers_beside(source: Source, sources: Iterable[Source]) -> tuple[str, 
 
 
 def _with_style(source: Source) -> Source:
-    """A concept whose prompt ends in "by sls" needs no identifier of its own."""
+    """The identifier of a concept whose prompt ends in "by sls" is "sls", also where none or "by sls" is given."""
     style = split_style(source.prompt)
-    if source.kind == "class" or source.identifier is not None or style is None:
+    if source.kind == "class" or style is None:
         return source
-    return replace(source, identifier=style[0])
+    is_named = source.identifier is None or source.identifier.lower() == f"by {style[0]}".lower()
+    return replace(source, identifier=style[0]) if is_named else source
 
 
 def _with_class(source: Source, sources: Iterable[Source]) -> Source:

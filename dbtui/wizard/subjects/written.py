@@ -15,7 +15,7 @@ def written_concepts(
 
     Args:
         concepts: the answers.
-        goal: what is to be learned; a style's prompts end in "by" and the identifier.
+        goal: what is to be learned; the identifier of a style says "by" in front of its word.
         captions: the method, `method.captions`.
         has_layout: whether folders named like "20_sls frog" say what is learned: concepts without a folder of
             their own are then answers to a question that is not asked.
@@ -37,16 +37,7 @@ def _written(concept: Tables, goal: Goal, captions: str) -> Tables:
     if captions == "finetune":
         return _without_prompt(concept) if own and not has_place(own) else concept
     word = word_of(str(concept.get("identifier") or ""), goal)
-    if goal != "style" or not word:
-        return concept
-    if captions == "hybrid":
-        return {**concept, "identifier": _STYLE + word}  # goes in front of each caption
-    return {**concept, "identifier": word, "instance_prompt": own or _style_prompt(word, concept)}
-
-
-def _style_prompt(word: str, concept: Tables) -> str:
-    shown = str(concept.get("class") or "").strip()
-    return f"{shown}, {_STYLE}{word}" if shown else f"{_STYLE}{word}"
+    return {**concept, "identifier": _STYLE + word} if goal == "style" and word else concept
 
 
 def _without_prompt(concept: Tables) -> Tables:

@@ -148,16 +148,17 @@ def test_a_style_in_hybrid_stands_beside_the_class(tmp_path, save_pictures, scan
     assert texts(result.train[0]) == ["1girl, standing, by sls", "by sls"]
 
 
-@pytest.mark.parametrize("class_name", ["", "1girl"])
-def test_an_identifier_that_names_a_style_stands_in_front_once(tmp_path, save_pictures, scan, class_name):
+@pytest.mark.parametrize("method", ["dreambooth", "hybrid"])
+def test_an_identifier_may_say_that_it_is_a_style(tmp_path, save_pictures, scan, method):
     folder = save_pictures(tmp_path / "any name", 1)
+    concept = {"identifier": "by sls", "instance_dir": str(folder)}
+    (style,) = scan(concepts=[concept], method=method).train
+    assert (style.identifier, texts(style)) == ("sls", ["by sls"])
+    (style,) = scan(concepts=[{**concept, "class": "1girl"}], method=method).train
+    assert (style.identifier, style.class_name, texts(style)) == ("sls", "1girl", ["1girl, by sls"])
     (folder / "0.txt").write_text("1girl, standing")
-    concept = {
-        "identifier": "by sls",
-        "instance_dir": str(folder),
-        **({"class": class_name} if class_name else {}),
-    }
-    assert texts(scan(concepts=[concept], method="hybrid").train[0]) == ["by sls, 1girl, standing"]
+    (style,) = scan(concepts=[{**concept, "class": "1girl"}], method=method).train
+    assert texts(style) == [{"dreambooth": "1girl, standing", "hybrid": "by sls, 1girl, standing"}[method]]
 
 
 def test_a_styles_concept_needs_a_prompt_only(tmp_path, save_pictures, scan):

@@ -11,7 +11,7 @@ class Concept(Table):
 
     identifier: str | None = setting(
         None,
-        "The rare word that stands for the subject.",
+        'The rare word that stands for the subject; "by" and the word for a style.',
         group="Concepts",
         affects="batch",
         used_when=WITH_PROMPTS,
@@ -58,8 +58,8 @@ class Concept(Table):
     )
     instance_prompt: str | None = setting(
         None,
-        'Prompt trained with its pictures; "<identifier> <class>" if not given; [filewords] stands for a'
-        " picture's own caption, or else its name.",
+        'Prompt trained with its pictures; "<identifier> <class>" (of a style "<class>, by <word>") if not given;'
+        " [filewords] stands for a picture's own caption, or else its name.",
         group="Concepts",
         affects="batch",
         min_length=1,
