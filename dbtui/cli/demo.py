@@ -1,7 +1,6 @@
 """`dbtui demo`: the whole job on a tiny model and drawn pictures, on any CPU, in a minute or so."""
 
 import sys
-from pathlib import Path
 
 from dbtui.cli import options
 from trainer_core.errors import ExitCode
@@ -16,20 +15,17 @@ def demo(
     from dbtui.cli.run import start
     from dbtui.demo.compare import compare
     from dbtui.demo.files import write_demo_files
-    from dbtui.runs.prepare import configure, make_run
-    from trainer_core.plan import make_plan
+    from dbtui.demo.prepare import demo_folder, demo_run
+    from trainer_core.config.reader import read_config
 
     narrate("drawing pictures and building a tiny model ...")
-    run_file = write_demo_files(_folder(runs_dir))
-    config = configure(str(run_file))
-    plan = make_plan(config, runs_dir)
-    plan.raise_for_problems()
-    run = make_run(config, plan, runs_dir, None)
+    run_file = write_demo_files(demo_folder(runs_dir))
+    run = demo_run(run_file, runs_dir)
     code = start(run, detach=False)
     if code != ExitCode.DONE:
         return code
     narrate("comparing the result with the start model, on the same noise ...")
-    result = run.output / f"{config.save.output_name}.safetensors"
+    result = run.output / f"{read_config(run.run_toml).save.output_name}.safetensors"
     comparison = compare(run_file, result)
     sys.stdout.write(
         f"loss on the same noise and timesteps: {comparison.before:.3f} before, {comparison.after:.3f} after "
@@ -38,15 +34,3 @@ def demo(
         f"run file: {safe_text(run_file, 2000)}   (dbtui run it again, or change it)\n"
     )
     return code
-
-
-def _folder(runs_dir: Path) -> Path:
-    from trainer_core.errors import UserError
-
-    folder = runs_dir / "demo-files"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        text = f"{safe_text(folder)} cannot be made ({error.strerror}): name another folder with --runs-dir"
-        raise UserError(text, ExitCode.DISK) from error
-    return folder

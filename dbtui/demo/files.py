@@ -1,5 +1,6 @@
 """What the demo writes before it trains: pictures in the real layout, a tiny model, and a run file."""
 
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -37,3 +38,9 @@ def _write(folder: Path) -> Path:
     run_file = folder / "demo.toml"
     run_file.write_bytes((resources.files("dbtui.demo") / "demo.toml").read_bytes())
     return run_file
+
+
+if __name__ == "__main__":
+    from dbtui.cli.endings import ended
+
+    sys.exit(ended(lambda: 0 if write_demo_files(Path(sys.argv[1])) else 1))

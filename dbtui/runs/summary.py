@@ -2,9 +2,11 @@
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from dbtui.dashboard.facts import read_facts
 from dbtui.dashboard.state import Event, RunState, fold
@@ -61,11 +63,44 @@ class RunSummary:
         return self.lifetime_steps / steps if steps else None
 
 
-def summarize(run: RunDirectory) -> RunSummary:
-    """Look at one run. Of the steps of a long one the first and the last are folded, the others only counted."""
+class Outline:
+    """The events of one run, folded as far as a list of runs tells them; each look reads only what is new.
+
+    Of the steps of a long run the first and the last are folded, the others only counted.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self.state = RunState()
+        self.skipped = 0
+
+    def look(self) -> None:
+        """Fold what is new. A file that became shorter is another file: it is read from its start."""
+        with suppress(OSError), self._path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < self._offset:
+                self._offset, self.state, self.skipped = 0, RunState(), 0
+            file.seek(self._offset)
+            self.state = fold(self._events(file, size - _ENDS), self.state)
+
+    def _events(self, file: BinaryIO, end: int) -> Iterator[Event]:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            self._offset += len(line)
+            if _ENDS < self._offset < end and _STEP in line:
+                self.skipped += 1
+            elif (event := decode_line(line)) is not None:
+                yield event
+
+
+def summarize(run: RunDirectory, outline: Outline | None = None) -> RunSummary:
+    """Look at one run; with the `outline` of an earlier look only what is new of its events is read."""
     look = look_at_lock(run)
-    events, skipped = _outline(run.events)
-    state = fold(events)
+    outline = outline or Outline(run.events)
+    outline.look()
+    state = outline.state
     silence = seconds_since(run.events)
     status = status_of(
         state,
@@ -81,7 +116,7 @@ def summarize(run: RunDirectory) -> RunSummary:
         status=status,
         state=state,
         total_steps=state.total_steps or read_facts(run).max_steps,
-        lifetime_steps=state.lifetime_steps + skipped,
+        lifetime_steps=state.lifetime_steps + outline.skipped,
         started=state.started or created,
         changed=state.t or created,
         silence=silence,
@@ -120,18 +155,3 @@ def _created(run: RunDirectory) -> float:
         return run.run_toml.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _outline(path: Path) -> tuple[list[Event], int]:
-    """Return the events without the steps between the file's beginning and end, and how many those are."""
-    events: list[Event] = []
-    skipped = position = 0
-    with suppress(OSError), path.open("rb") as file:
-        end = os.fstat(file.fileno()).st_size - _ENDS
-        for line in file:
-            position += len(line)
-            if _ENDS < position < end and _STEP in line:
-                skipped += 1
-            elif line.endswith(b"\n") and (event := decode_line(line)) is not None:
-                events.append(event)
-    return events, skipped

@@ -1,7 +1,7 @@
 import pytest
 from rich.text import Text
 
-from dbtui.cli.runs import fitting
+from dbtui.runs.cells import fitting
 from dbtui.dashboard.escapes import EscapeFilter
 from dbtui.dashboard.facts import RunFacts
 from dbtui.dashboard.state import fold
