@@ -114,7 +114,16 @@ def load_model_of(path):
     return load_model(Model(base=str(path)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("full", marks=pytest.mark.slow),
+        "full-ema",
+        "schedule-free",
+        "lora",
+        pytest.param("lora-ema", marks=pytest.mark.slow),
+    ],
+)
 def test_a_checkpoint_draws_what_the_saved_model_draws(kind, trained_run, drawn):
     run = trained_run(kind)
     (saved, start), _ = drawn(run.output / "last.safetensors", compare=True)
