@@ -1,0 +1,1 @@
+"""The widgets of a form: each edits the text of one setting."""

@@ -1,0 +1,303 @@
+"""Every setting there is, made from the schema: to be searched, read about and changed."""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from dbtui.forms.form import Form, place_of
+from dbtui.forms.listing import Adder, Entry, Heading, Line, best, listing
+from dbtui.forms.sentences import shown
+from dbtui.forms.widgets.edited import Edited
+from dbtui.forms.widgets.editors import Editor, editor_for
+from dbtui.wizard.training.draft_form import asked_here, configuration
+from dbtui.wizard.widgets.plain_input import PlainInput
+from dbtui.wizard.widgets.problem_lines import ProblemLines
+from dbtui.wizard.widgets.setting_row import CURSOR, sign_of
+from dbtui.wizard.widgets.setting_words import SettingWords
+from trainer_core.config.fields import TableInfo, all_tables
+from trainer_core.config.words import shown_key
+from trainer_core.text import safe_text
+
+if TYPE_CHECKING:
+    from dbtui.wizard.app import WizardApp
+
+_LABEL = 41
+"""Cells of the longest key, and one."""
+
+
+class AllSettings(Screen[None]):
+    """The search has the focus; the arrows go through the list meanwhile, Enter edits what they point at."""
+
+    CSS_PATH = "all_settings.tcss"
+    HELP = """# All settings
+
+Type to search: every word must occur in the key, the help or the group. The arrows choose, `enter` edits, `enter`
+again is done. What you type is taken as soon as it is a value; until then the old one holds, marked with a `!`.
+
+- `•` differs from the preset; `ctrl+r` takes the preset's value back.
+- Settings that have no effect with the method chosen are left out; `f4` shows them, with the reason.
+- Lists of tables, such as previews: `enter` on *add*, `f8` removes the one with the cursor.
+- A path that is not absolute begins at the folder in which dbtui was started.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "edit", "edit", id="settings.edit", tooltip="Edit the setting; enter again is done"),
+        Binding("escape", "back", "back", id="settings.back", tooltip="Back to the step; nothing is lost"),
+        Binding("f4", "rest", "the rest", id="settings.rest", tooltip="Show what has no effect now, and why"),
+        Binding("ctrl+r", "reset", "reset", id="settings.reset", tooltip="Take the preset's value back"),
+        Binding("f8", "remove", "remove", id="settings.remove", tooltip="Remove this table of a list"),
+        Binding("up", "move('cursor_up')", "up", show=False, id="settings.up", tooltip="The setting above"),
+        Binding("down", "move('cursor_down')", "down", show=False, id="settings.down", tooltip="The one below"),
+        Binding("pageup", "move('page_up')", "up", show=False, id="settings.page_up", tooltip="A page up"),
+        Binding(
+            "pagedown", "move('page_down')", "down", show=False, id="settings.page_down", tooltip="A page down"
+        ),
+    ]
+
+    def __init__(self, form: Form, key: str = "") -> None:
+        super().__init__()
+        self.form, self.key = form, key
+        self.with_unused = False
+        self.entries: dict[str, Line | Adder] = {}
+        self.editor: Editor | None = None
+        self._marked = ""
+
+    def compose(self) -> ComposeResult:
+        """Put the search above the list, and what there is to know of a setting beside or below it."""
+        with Horizontal(id="top"):
+            yield Label("All settings", classes="title")
+            yield PlainInput(placeholder="type to search", id="search")
+            yield Static(markup=False, id="count")
+        with Horizontal(id="middle"):
+            yield _Settings(id="settings")
+            with Vertical(id="about"):
+                with Horizontal(id="edit"):
+                    yield Static(markup=False, id="key")
+                yield SettingWords(with_key=False)
+        yield ProblemLines()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin at the setting that was asked for."""
+        self.query_one("#search").focus()
+        if self.key:
+            self._begin_at(self.key)
+        else:
+            self._list()
+        self._check()
+
+    def _begin_at(self, key: str) -> None:
+        self._list()
+        place = self._place_of_key(key)
+        if not place:
+            self.with_unused = True
+            self._list()
+            place = self._place_of_key(key)
+        self._list(place)
+        self.call_after_refresh(self.action_edit)
+
+    def _place_of_key(self, key: str) -> str:
+        """Return the first entry for a setting or for what is below a table."""
+        for place, entry in self.entries.items():
+            found = entry.state.field.key if isinstance(entry, Line) else entry.table.key
+            if found == key or found.startswith(f"{key}."):
+                return place
+        return ""
+
+    # The list.
+
+    def _list(self, place: str = "") -> None:
+        """List the settings anew, with the cursor at `place` or where it was."""
+        settings, search = self.query_one(_Settings), self.query_one("#search", Input).value
+        place = place or self._place
+        found = listing(self.form, search, with_unused=self.with_unused)
+        self.entries = {_place(entry): entry for entry in found.entries if not isinstance(entry, Heading)}
+        settings.set_options(_option(entry) for entry in found.entries)
+        self._marked = ""
+        if entry := self.entries.get(place) or best(found, search):
+            settings.highlighted = settings.get_option_index(_place(entry))
+        hidden = f" · f4: {found.unused} more" if found.unused else ""
+        self.query_one("#count", Static).update(Text(f"{found.shown} settings{hidden}"))
+        self._show_words()
+
+    @property
+    def _place(self) -> str:
+        """The entry with the cursor, "" if there is none."""
+        option = self.query_one(_Settings).highlighted_option
+        return option.id or "" if option else ""
+
+    @property
+    def _line(self) -> Line | None:
+        entry = self.entries.get(self._place)
+        return entry if isinstance(entry, Line) else None
+
+    @on(Input.Changed, "#search")
+    def _search(self) -> None:
+        self._close_editor()
+        self.query_one(_Settings).highlighted = None
+        self._list()
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self) -> None:
+        if self.editor and self.editor.path != (self._line.state.path if self._line else ()):
+            self._close_editor()
+        self._mark()
+        self._show_words()
+
+    def _mark(self) -> None:
+        """Put the sign of the cursor in front of the entry that has it."""
+        settings, place = self.query_one(_Settings), self._place
+        for each in {self._marked, place} & self.entries.keys():
+            settings.replace_option_prompt(each, _text(self.entries[each], has_cursor=each == place))
+        self._marked = place
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self) -> None:
+        self.action_edit()
+
+    def _show_words(self) -> None:
+        entry = self.entries.get(self._place)
+        words, key = self.query_one(SettingWords), ""
+        if isinstance(entry, Adder):
+            key = entry.table.header
+            words.update(Text(f"{entry.table.help}\nenter adds one"))
+        elif isinstance(entry, Line):
+            key = shown_key(entry.state.path)
+            words.show(self.form.state(entry.state.path))
+        else:
+            words.update(Text("No setting is called that." if self.query_one("#search", Input).value else ""))
+        self.query_one("#key", Static).update(Text(key, style="bold"))
+
+    # What the person does.
+
+    def action_move(self, action: str) -> None:
+        """Move the cursor of the list."""
+        getattr(self.query_one(_Settings), f"action_{action}")()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_edit()
+
+    def action_edit(self) -> None:
+        """Open the editor, or close it; add a table."""
+        entry = self.entries.get(self._place)
+        if self.editor is not None:
+            self._close_editor()
+            self._list()
+        elif isinstance(entry, Adder):
+            self._add(entry.table)
+        elif isinstance(entry, Line):
+            self.editor = editor_for(self.form.state(entry.state.path))
+            self.query_one("#edit").mount(self.editor)
+            self.editor.focus()
+
+    def _close_editor(self) -> None:
+        if self.editor is not None:
+            self.editor = None
+            self.query_one("#search").focus()
+            self.query_one("#edit").remove_children(":not(#key)")
+
+    @on(Edited)
+    def _edited(self, event: Edited) -> None:
+        event.stop()
+        self.form.enter(event.path, event.text)
+        self._changed()
+
+    def _changed(self) -> None:
+        """Show the new state of the setting with the cursor, and tell that the draft changed."""
+        if line := self._line:
+            fresh = Line(self.form.state(line.state.path), line.label)
+            self.entries[self._place] = fresh
+            self._mark()
+            if self.editor:
+                self.editor.show_state(fresh.state)
+        self._show_words()
+        self._check()
+
+    def _add(self, table: TableInfo) -> None:
+        number = self.form.add(table)
+        self._list(place_of((*table.key.split("."), number, table.fields[0].name)))
+        self._check()
+        self.action_edit()
+
+    def action_remove(self) -> None:
+        """Remove the table of a list that the cursor is in."""
+        line = self._line
+        number = next((part for part in line.state.path if isinstance(part, int)), None) if line else None
+        if line is None or number is None:
+            self.notify("Only a table of a list, such as a preview, can be removed; ctrl+r resets a setting")
+            return
+        self._close_editor()
+        table = next(table for table in all_tables() if table.key == line.state.field.table)
+        self.form.remove(table, number)
+        self._list()
+        self._check()
+
+    def action_reset(self) -> None:
+        """Take the answer back."""
+        if line := self._line:
+            self.form.reset(line.state.path)
+            if self.editor:
+                self.editor.show_state(self.form.state(line.state.path), text=True)
+            else:
+                self._list()
+            self._changed()
+
+    def action_rest(self) -> None:
+        """Show or hide what has no effect."""
+        self.with_unused = not self.with_unused
+        self._list()
+
+    def action_back(self) -> None:
+        """Close the editor, else empty the search, else go back."""
+        search = self.query_one("#search", Input)
+        if self.editor is not None:
+            self._close_editor()
+            self._list()
+        elif search.value:
+            search.value = ""
+        else:
+            self.dismiss()
+
+    @on(PlainInput.Refused)
+    def _refused(self, event: PlainInput.Refused) -> None:
+        self.notify(event.text, severity="warning")
+
+    def _check(self) -> None:
+        """Save soon, and say what does not go together."""
+        wizard = cast("WizardApp", self.app)
+        wizard.draft_changed()
+        _, conflicts = configuration(wizard.draft)
+        self.query_one(ProblemLines).show(problem.text for problem in conflicts if asked_here(problem))
+
+
+class _Settings(OptionList, can_focus=False):
+    """The list; the search above has the focus."""
+
+
+def _place(entry: Line | Adder) -> str:
+    return place_of(entry.state.path) if isinstance(entry, Line) else f"+{entry.table.key}"
+
+
+def _option(entry: Entry) -> Option:
+    return Option(_text(entry), None if isinstance(entry, Heading) else _place(entry), isinstance(entry, Heading))
+
+
+def _text(entry: Entry, *, has_cursor: bool = False) -> Text:
+    cursor = CURSOR if has_cursor else " "
+    if isinstance(entry, Heading):
+        return Text(entry.text, style="bold", no_wrap=True)
+    if isinstance(entry, Adder):
+        return Text(f"{cursor}+ add {entry.table.header}", no_wrap=True, overflow="ellipsis")
+    state = entry.state
+    sign = "-" if state.unused and not state.problem else sign_of(state)
+    text = Text(f"{cursor}{sign} {entry.label:<{_LABEL}}", no_wrap=True, overflow="ellipsis")
+    value = safe_text(state.text) if state.problem else shown(state.value, state.field)
+    return text.append(value, style="bold" if state.is_changed else "")
