@@ -58,8 +58,13 @@ def print_toml(text: str) -> None:
     if not sys.stdout.isatty():
         sys.stdout.write(text)
         return
+    Console().print(highlighted(text))
+
+
+def highlighted(text: str) -> Text:
+    """Return TOML in the terminal's own colours, made safe."""
     safe = "\n".join(safe_text(line, limit=_LONGEST_LINE) for line in text.splitlines())
-    Console().print(Syntax(safe, "toml", theme="ansi_dark", background_color="default", word_wrap=True))
+    return Syntax("", "toml", theme="ansi_dark", background_color="default").highlight(safe)
 
 
 def _cells(preset: Inspected) -> tuple[str, str, str, str, str]:

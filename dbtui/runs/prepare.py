@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer_core.run.directory import RunDirectory, create_numbered_run, create_run
-from trainer_core.run.names import stem_of
+from trainer_core.run.names import next_free_name, stem_of
 
 if TYPE_CHECKING:
     from trainer_core.config.schema import Config
@@ -57,6 +57,11 @@ def make_run(config: "Config", plan: "Plan", runs_dir: Path, name: str | None) -
     if name is not None:
         return create_run(runs_dir, name, text)
     return create_numbered_run(runs_dir, _stem(config, plan), text)
+
+
+def next_name(config: "Config", plan: "Plan", runs_dir: Path) -> str:
+    """Return the name that a run made now would get by itself; one made at the same moment may take it first."""
+    return next_free_name(runs_dir, _stem(config, plan))
 
 
 def _stem(config: "Config", plan: "Plan") -> str:

@@ -155,12 +155,14 @@ class WizardApp(App[int]):
         elif left:
             self.notify("another dbtui goes on with that draft by now", severity="warning")
 
-    def go_to(self, step: Step, key: str = "") -> None:
-        """Open a step, with the cursor on the setting `key`."""
+    def go_to(self, step: Step, key: str = "", why: str = "") -> None:
+        """Open a step, with the cursor on the setting `key`, and say why: what is to be mended there."""
         screen = step.load()()
         self._open(screen)
         if key:
             screen.call_after_refresh(screen.show_key, key)
+        if why:
+            screen.call_after_refresh(screen.complain, [why, "F3 goes back to the review"])
 
     def go_by(self, by: int) -> None:
         """Open the next step (1) or the one before (-1); before the first one is home."""

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from dbtui.wizard.draft import Draft
+from dbtui.wizard.steps.order import STEPS
 from dbtui.wizard.widgets.problem_lines import ProblemLines
 from dbtui.wizard.widgets.step_line import StepLine
 
@@ -33,6 +34,7 @@ class StepScreen(Screen[None]):
         Binding("enter", "next", "next", id="step.next", tooltip="Go on to the next step"),
         Binding("escape", "back", "back", id="step.back", tooltip="Go back to the step before; nothing is lost"),
         Binding("f2", "steps", "steps", id="step.steps", tooltip="Go to any step"),
+        Binding("f3", "review", "review", id="step.review", show=False, tooltip="Go to the review, the last step"),
     ]
 
     def compose(self) -> ComposeResult:
@@ -104,6 +106,10 @@ class StepScreen(Screen[None]):
     def action_back(self) -> None:
         """Go back, whatever the answers are worth."""
         self.wizard.go_by(-1)
+
+    def action_review(self) -> None:
+        """Go to the last step, which says what is still to be mended."""
+        self.wizard.go_to(STEPS[-1])
 
     def action_steps(self) -> None:
         """Choose a step to go to."""

@@ -18,16 +18,16 @@ _INVISIBLE = {"Cf", "Zl", "Zp"}
 """Unicode categories that TOML allows as they are and that can hide text, bidirectional overrides among them."""
 
 
-def dump_config(config: Config, *, comments: bool = True) -> str:
+def dump_config(config: Config, *, comments: bool = True, width: int = _WIDTH) -> str:
     """Return the complete configuration as TOML, in the order of the schema.
 
     Settings that are unset or empty, and settings that nothing uses, are left out. With `comments`, the help and
-    unit of a setting stand beside it.
+    unit of a setting stand beside it, or above it where that takes more than `width` columns.
     """
     everything = config.model_dump(by_alias=True)
     lines = [f"schema = {config.schema_version}"]
     for table in root().tables:
-        lines += _written(table, getattr(config, table.attribute), everything, comments)
+        lines += _written(table, getattr(config, table.attribute), everything, width if comments else 0)
     return "\n".join(lines) + "\n"
 
 
@@ -43,22 +43,25 @@ def _escaped(character: str) -> str:
     return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
 
 
-def _written(table: TableInfo, value: Any, everything: dict[str, Any], comments: bool) -> Iterator[str]:
-    """Yield the lines of a table or of a list of tables, and of the tables below; only the first has comments."""
+def _written(table: TableInfo, value: Any, everything: dict[str, Any], comments: int) -> Iterator[str]:
+    """Yield the lines of a table or of a list of tables, and of the tables below; only the first has comments.
+
+    `comments` is the columns that they may take, 0 for none.
+    """
     for number, model in enumerate(value if table.is_list else [value]):
-        with_comments = comments and number == 0
+        with_comments = comments if number == 0 else 0
         settings = list(_settings(table, model, everything, with_comments))
         if settings or table.is_list:
             yield ""
             if with_comments:
-                yield from _comment(table.help)
+                yield from _comment(table.help, comments)
             yield table.header
             yield from settings
         for below in table.tables:
             yield from _written(below, getattr(model, below.attribute), everything, comments)
 
 
-def _settings(table: TableInfo, model: BaseModel, everything: dict[str, Any], comments: bool) -> Iterator[str]:
+def _settings(table: TableInfo, model: BaseModel, everything: dict[str, Any], comments: int) -> Iterator[str]:
     for field in table.fields:
         value = getattr(model, field.attribute)
         if value is None or (value == "" == field.default) or failing_condition(field, everything):
@@ -68,10 +71,10 @@ def _settings(table: TableInfo, model: BaseModel, everything: dict[str, Any], co
         line = f"{field.name} = {shown_toml(value)}"
         if not comments:
             yield line
-        elif len(beside := f"{line}  # {_help(field)}") <= _WIDTH:
+        elif len(beside := f"{line}  # {_help(field)}") <= comments:
             yield beside
         else:
-            yield from _comment(_help(field))
+            yield from _comment(_help(field), comments)
             yield line
 
 
@@ -89,5 +92,5 @@ def _help(field: FieldInfo) -> str:
     return f"{field.help.removesuffix('.')} ({field.unit})."
 
 
-def _comment(text: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(text, _WIDTH - 2)]
+def _comment(text: str, width: int) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, width - 2)]
