@@ -78,7 +78,7 @@ def _draft(goal: Goal, preset: str, tables: Tables) -> Draft:
 
 def _as_answered(concept: Tables, goal: Goal) -> Tables:
     """Return the answers that are written as `concept`: the word of a style is asked for without its "by"."""
-    answered = {**concept, "identifier": word_of(str(concept.get("identifier") or ""), goal)}
+    answered = {**concept, "identifier": word_of(str(concept.get("identifier") or ""))}
     return answered if written_concepts([answered], goal=goal, captions="dreambooth") == [concept] else concept
 
 

@@ -65,7 +65,7 @@ def test_what_is_shown_is_what_the_trainer_trains(tmp_path, goal, captions, conc
         ("thing", NAMES[1], "sls", "a photo of sls in the snow"),
         ("thing", NAMES[2], "frog", "a photo of frog in the snow"),
         ("character", NAMES[4], "masterpiece, sls 1girl, aqua eyes", "sls 1girl in the snow"),
-        ("thing", {"instance_prompt": "a green toy"}, "a green toy", "a photo of a green toy in the snow"),
+        ("thing", {"instance_prompt": "a green toy"}, "a green toy", "a green toy in the snow"),
         ("style", NAMES[0], "frog, by sls", "frog in the snow, by sls"),
         ("style", NAMES[1], "by sls", "a castle in the snow, by sls"),
         ("style", NAMES[3], "1girl, by sls", "1girl in the snow, by sls"),
@@ -97,18 +97,18 @@ def test_a_caption_in_hybrid_gets_the_identifier():
     ],
 )
 def test_verdicts_on_the_identifier(identifier, verdict, reason):
-    said = of_identifier([{"identifier": identifier, "class": "frog"}], 0, "thing")
+    said = of_identifier([{"identifier": identifier, "class": "frog"}], 0)
     assert (said.verdict, reason in said.words) == (verdict, True), said
 
 
 def test_words_that_stand_in_each_others_way():
     twice = [{"identifier": "sls", "class": "frog"}, {"identifier": "SLS", "class": "cat"}]
-    assert "subject 2 has the same word" in of_identifier(twice, 0, "thing").words
-    assert "subject 1 has the same word" in of_identifier(twice, 1, "thing").words
-    assert "the class as well" in of_identifier([{"identifier": "shs", "class": "SHS"}], 0, "thing").words
+    assert "subject 2 has the same word" in of_identifier(twice, 0).words
+    assert "subject 1 has the same word" in of_identifier(twice, 1).words
+    assert "the class as well" in of_identifier([{"identifier": "shs", "class": "SHS"}], 0).words
     other = [{"identifier": "shs"}, {"identifier": "cpc", "class": "shs"}]
-    assert "class of another" in of_identifier(other, 0, "thing").words
-    assert of_identifier([{"identifier": "by shs"}], 0, "style").verdict == "good"
+    assert "class of another" in of_identifier(other, 0).words
+    assert of_identifier([{"identifier": "by shs"}], 0).verdict == "good"
 
 
 def test_suggestions_are_not_taken_already():

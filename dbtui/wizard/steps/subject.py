@@ -39,10 +39,15 @@ class SubjectScreen(StepScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "rare", "rare word", id="subject.rare", tooltip="Put the next rare word in"),
         Binding("ctrl+n", "add", "another", id="subject.add", tooltip="Add a subject to this training"),
-        Binding("f8", "remove", "take out", id="subject.remove", tooltip="Take this subject out; f9 undoes it"),
-        Binding("f9", "undo", "bring back", id="subject.undo", tooltip="Bring back the subject taken out last"),
-        Binding("pageup", "walk(-1)", "subject before", id="subject.before", show=False, tooltip="Subject before"),
-        Binding("pagedown", "walk(1)", "next subject", id="subject.after", show=False, tooltip="Next subject"),
+        *(
+            Binding(key, action, name, id=f"subject.{name}".replace(" ", "_"), show=False, tooltip=tooltip)
+            for key, action, name, tooltip in (
+                ("f8", "remove", "take out", "Take this subject out; f9 undoes it"),
+                ("f9", "undo", "bring back", "Bring back the subject that was taken out last"),
+                ("pageup", "walk(-1)", "subject before", "Go to the subject before"),
+                ("pagedown", "walk(1)", "next subject", "Go to the next subject"),
+            )
+        ),
         Binding("f4", "by_hand", "name them here", id="subject.by_hand", tooltip="Give names that differ"),
         Binding("f4", "by_folders", "folder names", id="subject.by_folders", tooltip="Use the folders' names"),
     ]
@@ -179,7 +184,7 @@ class SubjectScreen(StepScreen):
     @work(exclusive=True, group="folders", exit_on_error=False)
     async def _read_folders(self) -> None:
         train_dir, goal = str(self.draft.get("dataset.train_dir")), self.draft.goal
-        self.layout_read = await in_thread(read_layout, train_dir, goal)
+        self.layout_read = await in_thread(read_layout, train_dir, goal, self.captions)
         self.query_one("#folders", Static).update(folder_lines(self.layout_read))
         self.refresh_bindings()
 

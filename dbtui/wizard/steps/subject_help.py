@@ -27,27 +27,27 @@ step. Give each its own identifier; they may share a class.
 CAPTIONS_ALONE = """\
 Nothing to name: the captions say it all.
 
-You chose to train with captions. Each picture is trained with the text in the file beside it
-(photo.png and photo.txt), word for word, so no identifier and no class are needed.
+Each picture is trained with the text in the file beside it, word for word (for photo.png that is photo.txt). \
+No identifier and no class are needed.
 
-The model will learn   what your captions say, in their words
-and you will write     any of those words
+The model will learn       what your captions say
+and you will write         any words of theirs
 
-Pictures without a caption are an error, told in the next step.
-A rare word in every caption ties your pictures to it, if you want that: write it into them.
+A rare word that stands in every caption ties your pictures to it: write it into them, if you want that. \
+A picture without a caption is an error, told in the next step.
 """
 
 BESIDE = """\
 A good identifier
-  one token, rare, three letters or fewer;
-  no name, no word, nothing it could mean
+  one token, rare, three letters;
+  no name, nothing it could mean
 
 A good class
-  a plain word for the kind of thing:
+  a plain word for the kind:
   person, man, dog, car, 1girl
 
 Afterwards
-  both words in a prompt bring yours back;
+  both words bring yours back,
   the class alone brings any other
 """
 

@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from dbtui.wizard.draft import Draft, Goal, Tables
 from dbtui.wizard.subjects.prompts import Learned, learned_of
 from trainer_core.config.schema import Dataset
+from trainer_core.config.tables.method import CaptionMethod
+from trainer_core.data.folder_names import split_style
 from trainer_core.data.folders import Source, find_sources
 from trainer_core.data.trained_words import settle_words
 from trainer_core.text import safe_text
@@ -36,15 +39,18 @@ class Layout:
     problems: list[str] = field(default_factory=list)
 
 
-def read_layout(train_dir: str, goal: Goal) -> Layout:
-    """Read the names of the folders in `train_dir`; what keeps from it becomes a problem."""
+def read_layout(train_dir: str, goal: Goal, captions: str = "dreambooth") -> Layout:
+    """Read the names of the folders in `train_dir`; what keeps from it becomes a problem.
+
+    `captions` is the method.
+    """
     try:
-        found = find_sources(Dataset(train_dir=train_dir), [])
+        found = find_sources(Dataset(train_dir=train_dir), [], None, cast("CaptionMethod", captions))
     except OSError as error:
         return Layout(problems=[f"{safe_text(train_dir, 200)} cannot be read ({safe_text(error.strerror)})"])
-    settle_words(found, "dreambooth")
+    settle_words(found, cast("CaptionMethod", captions))
     problems = [f"{safe_text(fault.path, 200)}: {safe_text(fault.text)}" for fault in found.faults]
-    return Layout([_subject(source, goal) for source in found.folders], problems)
+    return Layout([_subject(source, goal, captions) for source in found.folders], problems)
 
 
 def name_by_hand(draft: Draft, subjects: Iterable[FolderSubject]) -> None:
@@ -78,12 +84,10 @@ def has_layout_aside(draft: Draft) -> bool:
     return isinstance(aside.get("concepts"), list) and any(Path(folder).is_relative_to(inside) for folder in used)
 
 
-def _subject(source: Source, goal: Goal) -> FolderSubject:
+def _subject(source: Source, goal: Goal, captions: str) -> FolderSubject:
     concept: Tables = {"instance_dir": str(source.path), "repeats": source.repeats}
     if source.identifier:
-        concept["identifier"] = source.identifier
+        concept["identifier"] = f"by {source.identifier}" if split_style(source.prompt) else source.identifier
     if source.class_name:
         concept["class"] = source.class_name
-    if source.prompt != " ".join(filter(None, (source.identifier, source.class_name))):
-        concept["instance_prompt"] = source.prompt
-    return FolderSubject(source.path.name, concept, learned_of(source, goal))
+    return FolderSubject(source.path.name, concept, learned_of(source, goal, captions))

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from dbtui.wizard.draft import Draft, Goal, Tables
+from dbtui.wizard.draft import Draft, Tables
 from dbtui.wizard.subjects.prompts import Learned, learned
 from dbtui.wizard.subjects.several import concepts_of, is_empty, place_of
-from dbtui.wizard.subjects.verdicts import Said, of_class, of_identifier, split_shown, suggestions, text_of
+from dbtui.wizard.subjects.verdicts import UNSEEN, Said, of_class, of_identifier, split_shown, suggestions, text_of
 from dbtui.wizard.subjects.written import word_of
 from trainer_core.data.filewords import PLACE, has_place, with_identifier
+from trainer_core.text import is_plain, safe_text
 
-MOST_SUGGESTIONS = 7
+MOST_SUGGESTIONS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Look:
         identifier, class_name, prompt: verdicts on the answers.
         split: how CLIP splits the identifier, where the verdict does not say it.
         rare: rare words to choose from.
-        placeholder: the prompt that is trained where none was given.
+        placeholder: the prompt that is trained where none was given, safe to show.
         sentences: what the model will learn, as pairs of the beginning and the words.
         note: what else there is to know.
     """
@@ -44,8 +45,8 @@ def look(draft: Draft, captions: str) -> Look:
     concepts, place = concepts_of(draft), place_of(draft)
     concept = concepts[place]
     taught = learned(concepts, goal=draft.goal, captions=captions)
-    word = word_of(text_of(concept, "identifier"), draft.goal)
-    verdicts = [of_identifier(concepts, number, draft.goal) for number in range(len(concepts))]
+    word = word_of(text_of(concept, "identifier"))
+    verdicts = [of_identifier(concepts, number) for number in range(len(concepts))]
     without_own = {name: value for name, value in concept.items() if name != "instance_prompt"}
     plain = learned([without_own], goal=draft.goal, captions=captions)[0]
     return Look(
@@ -56,10 +57,10 @@ def look(draft: Draft, captions: str) -> Look:
         place=place,
         identifier=verdicts[place],
         class_name=of_class(concepts, place, draft.goal),
-        prompt=_on_prompt(concept, draft.goal, captions),
+        prompt=_on_prompt(concept, captions),
         split="" if verdicts[place].verdict == "good" else split_shown(word),
         rare=suggestions(concepts, place, MOST_SUGGESTIONS),
-        placeholder=plain.prompt,
+        placeholder=safe_text(plain.prompt),
         sentences=sentences(taught[place]),
         note=_note(concept, taught[place], captions),
     )
@@ -80,13 +81,15 @@ def sentences(taught: Learned) -> list[tuple[str, str]]:
     return [*lines, ("and you will write", taught.write)]
 
 
-def _on_prompt(concept: Tables, goal: Goal, captions: str) -> Said:
+def _on_prompt(concept: Tables, captions: str) -> Said:
     prompt = text_of(concept, "instance_prompt")
     if not prompt:
         return Said("", "usually left empty; may be any words")
+    if not is_plain(prompt):
+        return UNSEEN
     if captions == "hybrid" and not has_place(prompt):
         return Said("poor", f"it must say where each caption goes: put {PLACE} into it")
-    word = word_of(text_of(concept, "identifier"), goal)
+    word = word_of(text_of(concept, "identifier"))
     if word and with_identifier(prompt, word, "") != prompt:
         return Said("usable", f"{word} does not stand in it, so the word would not be learned")
     if has_place(prompt):

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import cast
 
 from dbtui.wizard.draft import Goal, Tables
-from dbtui.wizard.subjects.written import written_concepts
+from dbtui.wizard.subjects.written import word_of, written_concepts
 from trainer_core.config.schema import Concept, Dataset
 from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.caption_texts import CaptionTexts
 from trainer_core.data.filewords import fill_place, has_place, with_identifier
-from trainer_core.data.folder_names import split_style
+from trainer_core.data.folder_names import join_words
 from trainer_core.data.folders import Source, find_sources
 from trainer_core.data.trained_words import identifiers_beside, settle_words
 
@@ -45,9 +45,9 @@ def learned(concepts: Sequence[Tables], *, goal: Goal, captions: str) -> list[Le
     return [_learned(source, subjects, goal, method) for source in subjects]
 
 
-def learned_of(source: Source, goal: Goal) -> Learned:
+def learned_of(source: Source, goal: Goal, captions: str = "dreambooth") -> Learned:
     """Return what a folder whose name says it teaches."""
-    return _learned(source, [source], "style" if split_style(source.prompt) else goal, "dreambooth")
+    return _learned(source, [source], goal, cast("CaptionMethod", captions))
 
 
 def _concept(number: int, words: Tables) -> Concept:
@@ -57,7 +57,7 @@ def _concept(number: int, words: Tables) -> Concept:
 
 
 def _learned(source: Source, subjects: list[Source], goal: Goal, method: CaptionMethod) -> Learned:
-    caption = _caption(source, goal, method)
+    caption = _caption(source, _is_style(source), method)
     becomes = ""
     if caption:
         texts = CaptionTexts(source, identifiers_beside(source, subjects), Dataset(), method)
@@ -65,28 +65,34 @@ def _learned(source: Source, subjects: list[Source], goal: Goal, method: Caption
     return Learned(source.prompt, caption, becomes, _write(source, goal, method))
 
 
-def _caption(source: Source, goal: Goal, method: CaptionMethod) -> str:
+def _caption(source: Source, is_style: bool, method: CaptionMethod) -> str:
     """Return a caption that shows what is made of captions, where something is."""
     if method == "dreambooth" and not has_place(source.prompt):
         return ""
-    if goal == "style" or not source.class_name:
-        return "a house by the sea" if goal == "style" else "sitting in the garden"
+    if is_style or not source.class_name:
+        return "a house by the sea" if is_style else "sitting in the garden"
     return f"{source.class_name}, sitting in the garden"
+
+
+def _is_style(source: Source) -> bool:
+    """Whether "by" and the identifier stand in the prompt."""
+    return bool(source.identifier) and f"by {word_of(source.identifier or '')}".lower() in source.prompt.lower()
 
 
 def _write(source: Source, goal: Goal, method: CaptionMethod) -> str:
     if method == "finetune" or not source.prompt:
         return ""
-    word = (source.identifier or "").removeprefix("by ")
-    if goal == "style" and word:
+    word = word_of(source.identifier or "")
+    if _is_style(source):
         return f"{source.class_name or 'a castle'} in the snow, by {word}"
     phrase = word if method == "hybrid" else _phrase(source)
-    return f"{phrase} in the snow" if goal == "character" else f"a photo of {phrase} in the snow"
+    names_it = phrase in (word, source.class_name, join_words(source.identifier, source.class_name))
+    return f"a photo of {phrase} in the snow" if names_it and goal != "character" else f"{phrase} in the snow"
 
 
 def _phrase(source: Source) -> str:
     """Return the part of the prompt that names the subject: identifier and class if they stand there."""
-    both = " ".join(filter(None, (source.identifier, source.class_name)))
+    both = join_words(source.identifier, source.class_name)
     for words in filter(None, (both, source.identifier)):
         if with_identifier(source.prompt, words, "") == source.prompt:  # it is there
             return words

@@ -9,6 +9,7 @@ from dbtui.wizard.draft import Tables
 from dbtui.wizard.subjects.folders import FolderSubject, Layout
 from dbtui.wizard.subjects.look import Look, sentences
 from dbtui.wizard.subjects.verdicts import text_of
+from dbtui.wizard.subjects.written import word_of
 from trainer_core.text import safe_text
 
 MOST_SUBJECTS = 4
@@ -20,7 +21,7 @@ def subject_lines(seen: Look, removed: Tables | None) -> Text:
     """List the subjects where there are several, the present one marked; nothing where there is one."""
     lines = []
     if len(seen.subjects) > 1:
-        lines.append(f"{len(seen.subjects)} subjects; pageup and pagedown go from one to the other")
+        lines.append(f"{len(seen.subjects)} subjects: pageup and pagedown walk through them, f8 takes one out")
         first = max(0, min(seen.place - 1, len(seen.subjects) - MOST_SUBJECTS))
         shown = list(enumerate(seen.subjects))[first : first + MOST_SUBJECTS]
         for number, (prompt, said) in shown:
@@ -63,7 +64,8 @@ def folder_lines(layout: Layout) -> Text:
 
 def _folder(subject: FolderSubject) -> Text:
     concept = subject.concept
-    words = [f"{name} {safe_text(text_of(concept, name), 40) or 'none'}" for name in ("identifier", "class")]
+    names = {"identifier": word_of(text_of(concept, "identifier")), "class": text_of(concept, "class")}
+    words = [f"{name} {safe_text(text, 40) or 'none'}" for name, text in names.items()]
     text = Text(safe_text(subject.folder, 60), style="bold")
     text.append(f"\n  {', '.join(words)}; each picture counts {concept['repeats']} times", style="not bold")
     for beginning, said in sentences(subject.learned):

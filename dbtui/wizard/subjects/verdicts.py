@@ -7,7 +7,9 @@ from typing import Literal
 from dbtui.wizard.draft import Goal, Tables
 from dbtui.wizard.subjects.written import word_of
 from trainer_core.models.identifier import Verdict, judge, judge_class, rare_words
+from trainer_core.text import is_plain, safe_text
 
+_LONGEST = 300
 SIGNS = {"good": "✓", "usable": "~", "poor": "!"}
 
 
@@ -20,8 +22,9 @@ class Said:
 
     @property
     def line(self) -> str:
-        """The sign, the verdict and why."""
-        return f"{self.sign} {self.verdict}: {self.words}" if self.verdict else self.words
+        """The sign, the verdict and why, safe to show."""
+        words = safe_text(self.words, _LONGEST)
+        return f"{self.sign} {self.verdict}: {words}" if self.verdict else words
 
     @property
     def sign(self) -> str:
@@ -29,18 +32,23 @@ class Said:
         return SIGNS.get(self.verdict, " ")
 
 
+UNSEEN = Said("poor", "it holds characters that cannot be seen; type it anew")
+
+
 def load_vocabulary() -> None:
     """Read CLIP's vocabulary, which takes some 100 ms the first time; afterwards a word is judged at once."""
     judge("sls")
 
 
-def of_identifier(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
+def of_identifier(concepts: Sequence[Tables], place: int) -> Said:
     """Judge the identifier of the concept at `place`, also beside the other concepts."""
-    identifier = word_of(text_of(concepts[place], "identifier"), goal)
+    identifier = word_of(text_of(concepts[place], "identifier"))
     if not identifier:
         return Said("", "a rare word of about three letters, such as these:")
+    if not is_plain(identifier):
+        return UNSEEN
     report = judge(identifier)
-    said = _poor_beside(concepts, place, goal)
+    said = _poor_beside(concepts, place)
     if said:
         return Said("poor", "; ".join([*said, *(report.reasons if report.verdict != "good" else [])]))
     if report.verdict == "good":
@@ -54,6 +62,8 @@ def of_class(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
     if not class_name:
         examples = "1girl or landscape" if goal == "style" else "frog, man or 1girl"
         return Said("", f"such as {examples}; may be left empty")
+    if not is_plain(class_name):
+        return UNSEEN
     report = judge_class(class_name)
     if report.verdict == "usable":
         return Said("usable", "; ".join([*report.reasons, "a plainer word helps"]))
@@ -63,6 +73,8 @@ def of_class(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
 
 def split_shown(identifier: str) -> str:
     """Return how CLIP splits a word, in words: `1 token: sls`."""
+    if not is_plain(identifier):
+        return ""
     report = judge(identifier)
     count = len(report.tokens)
     pieces = " + ".join(token.removesuffix("</w>") for token in report.tokens)
@@ -81,16 +93,16 @@ def text_of(concept: Tables, name: str) -> str:
     return str(concept.get(name) or "").strip()
 
 
-def _poor_beside(concepts: Sequence[Tables], place: int, goal: Goal) -> list[str]:
+def _poor_beside(concepts: Sequence[Tables], place: int) -> list[str]:
     """Return what is wrong with an identifier because of the other answers."""
-    identifier = word_of(text_of(concepts[place], "identifier"), goal).lower()
+    identifier = word_of(text_of(concepts[place], "identifier")).lower()
     said = []
     if identifier in _classes([concepts[place]]):
         said.append("it is the class as well, so nothing new could be told from it")
     elif identifier in _classes(concepts):
         said.append("it is the class of another subject")
     for number, other in enumerate(concepts):
-        if number != place and word_of(text_of(other, "identifier"), goal).lower() == identifier:
+        if number != place and word_of(text_of(other, "identifier")).lower() == identifier:
             said.append(f"subject {number + 1} has the same word, so both would become one")
     return said
 

@@ -24,19 +24,17 @@ def written_concepts(
     return [_written(each, goal, captions) for each in used]
 
 
-def word_of(identifier: str, goal: Goal) -> str:
-    """Return the rare word of an identifier: for a style it may have been typed with the "by" in front."""
+def word_of(identifier: str) -> str:
+    """Return the rare word of an identifier, without the "by" that may say that it is a style."""
     identifier = " ".join(identifier.split())
-    if goal == "style" and identifier.lower().startswith(_STYLE):
-        return identifier[len(_STYLE) :]
-    return identifier
+    return identifier[len(_STYLE) :] if identifier.lower().startswith(_STYLE) else identifier
 
 
 def _written(concept: Tables, goal: Goal, captions: str) -> Tables:
     own = concept.get("instance_prompt")
     if captions == "finetune":
         return _without_prompt(concept) if own and not has_place(own) else concept
-    word = word_of(str(concept.get("identifier") or ""), goal)
+    word = word_of(str(concept.get("identifier") or ""))
     return {**concept, "identifier": _STYLE + word} if goal == "style" and word else concept
 
 
