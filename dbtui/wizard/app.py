@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -18,6 +18,9 @@ from dbtui.wizard.theme import THEMES
 from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
 
+if TYPE_CHECKING:
+    from dbtui.runs.launch import TrainerProcess
+
 _SAVE_AFTER = 0.5
 """Seconds from an answer to the draft on disk: typing writes now and then, not with each letter."""
 
@@ -28,6 +31,8 @@ class WizardApp(App[int]):
     Attributes:
         options: what the command line says.
         draft: the answers of the new run.
+        keeper: keeps them on disk.
+        trainers: those that were started here; they go on without the application.
     """
 
     TITLE = "dbtui"
@@ -54,6 +59,7 @@ class WizardApp(App[int]):
         self.options = options
         self.draft = Draft()
         self.keeper = DraftKeeper()
+        self.trainers: list[TrainerProcess] = []
         self._save_timer: Any = None
         self._own_loop: asyncio.AbstractEventLoop | None = None
         for theme in THEMES:

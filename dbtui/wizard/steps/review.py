@@ -224,6 +224,7 @@ class ReviewScreen(StepScreen):
             self._watch(process)
 
     def _watch(self, process: TrainerProcess) -> None:
+        self.wizard.trainers.append(process)
         self.wizard.forget_draft()
         self.wizard.watch_run(process.run)
 
