@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainer_core.data.captions import DEFAULT_EXTENSIONS, extensions_of, index_captions
+from trainer_core.data.captions import DEFAULT_EXTENSIONS, caption_file, extensions_of, index_captions
 from trainer_core.data.folder_names import FolderName, parse_folder_name
 from trainer_core.data.listing import (
     PICTURE_SUFFIXES,
@@ -17,8 +17,6 @@ from trainer_core.data.listing import (
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.on_disk import from_home
 from trainer_core.text import safe_text
-
-NEW_EXTENSION = ".txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,6 @@ def _list(folder: Path) -> Listing:
 
 def _add(listing: Listing, extensions: tuple[str, ...], found: Pictures) -> None:
     captions = index_captions(listing.files, extensions)
-    new = NEW_EXTENSION if len(extensions) > 1 else extensions[0]
     taken: dict[str, Path] = {}
     twins = []
     for picture in listing.pictures:
@@ -94,9 +91,8 @@ def _add(listing: Listing, extensions: tuple[str, ...], found: Pictures) -> None
         if taken.setdefault(stem, picture) is not picture:
             twins.append(picture)
             continue
-        existing = next(iter(captions.get(stem, [])), None)
-        caption = existing or picture.with_name(picture.stem + new)
-        found.targets.append(Target(picture, caption, existing is not None))
+        caption = caption_file(picture, captions, extensions)
+        found.targets.append(Target(picture, caption, stem in captions))
     found.unreadable += [(path, f"{UNREAD_FORMATS[path.suffix.lower()]} is not read") for path in listing.unread]
     if twins:
         found.notes.append(

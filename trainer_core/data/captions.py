@@ -3,12 +3,16 @@
 import codecs
 import re
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_core.data.listing import stem_key
 
 DEFAULT_EXTENSIONS = (".caption", ".txt")
+
+NEW_EXTENSION = ".txt"
+"""Of a caption that is written, where no other extension is asked for."""
 
 MAX_BYTES = 64 * 1024
 """A longer file is no caption: 75 tokens of CLIP are some 300 characters."""
@@ -56,6 +60,13 @@ def index_captions(files: list[Path], extensions: tuple[str, ...]) -> dict[str, 
     for candidates in captions.values():
         candidates.sort(key=lambda file: order[file.suffix.lower()])
     return captions
+
+
+def caption_file(picture: Path, captions: Mapping[str, Sequence[Path]], extensions: Sequence[str]) -> Path:
+    """Return the file that is read as the caption of `picture`; if the index has none, the one to write."""
+    if existing := captions.get(stem_key(picture)):
+        return existing[0]
+    return picture.with_name(picture.stem + (NEW_EXTENSION if len(extensions) > 1 else extensions[0]))
 
 
 def read_caption(path: Path) -> Caption:

@@ -1,0 +1,220 @@
+"""A row of small pictures, of which one is selected; only those on the screen are loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from PIL import Image
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.events import Click
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from dbtui.wizard.in_thread import in_thread
+from dbtui.wizard.pictures.small import is_kept, small_picture
+from dbtui.wizard.widgets.thumbnail import Thumbnail
+from trainer_core.data.buckets import Fit
+from trainer_core.data.images import BadPictureError
+from trainer_core.text import safe_text
+
+if TYPE_CHECKING:
+    from dbtui.wizard.app import WizardApp
+
+MOST = 24
+"""Pictures on a page."""
+_ROW = 9
+"""Lines of one row, about: a picture and two lines below it."""
+_LABEL = 2
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A picture to show: its file, how it is cropped, and whether there is something to be said of it."""
+
+    path: Path
+    fit: Fit | None = None
+    mark: str = ""
+
+
+class _Cell(Widget):
+    """One picture with its size and name below."""
+
+    DEFAULT_CSS = """
+    _Cell {
+        layout: vertical;
+        padding-right: 2;
+        & > Static {
+            height: 1;
+            text-wrap: nowrap;
+            text-overflow: ellipsis;
+            text-align: center;
+            color: $text-muted;
+        }
+        &.-selected > Static { color: $text; text-style: bold; background: $surface; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thumbnail = Thumbnail()
+        self.size_line = Static("", markup=False)
+        self.name_line = Static("", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """Put the lines below the picture."""
+        yield self.thumbnail
+        yield self.size_line
+        yield self.name_line
+
+    def label(self, entry: Entry, *, is_selected: bool) -> None:
+        """Write the lines."""
+        self.set_class(is_selected, "-selected")
+        size = f"{entry.fit.bucket[0]} x {entry.fit.bucket[1]}" if entry.fit else ""
+        self.size_line.update(Text(f"{size} {entry.mark}".strip()))
+        sign = "▸ " if is_selected else ""
+        self.name_line.update(Text(sign + safe_text(entry.path.name, 80)))
+
+    def fill(self, loaded: Image.Image | str) -> None:
+        """Show the picture, or why there is none."""
+        if isinstance(loaded, str):
+            self.thumbnail.tell(loaded)
+        else:
+            self.thumbnail.show(loaded)
+
+
+class Gallery(Widget, can_focus=True):
+    """Shows as many pictures as there is room for; the arrows select one, and so turn the pages.
+
+    `show` takes the pictures, thousands if need be; `selected` is the number of the selected one.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", "before", show=False, id="gallery.left", tooltip="The picture before"),
+        Binding("right", "move(1)", "after", show=False, id="gallery.right", tooltip="The next picture"),
+        Binding("up", "turn(-1)", "above", show=False, id="gallery.up", tooltip="The picture above"),
+        Binding("down", "turn(1)", "below", show=False, id="gallery.down", tooltip="The picture below"),
+        Binding("home", "move(-999999999)", "first", show=False, id="gallery.home", tooltip="The first picture"),
+        Binding("end", "move(999999999)", "last", show=False, id="gallery.end", tooltip="The last picture"),
+    ]
+    DEFAULT_CSS = """
+    Gallery {
+        layout: grid;
+        grid-size: 1;
+        height: 1fr;
+        &:focus .-selected > Static { color: $block-cursor-foreground; background: $block-cursor-background; }
+    }
+    """
+
+    @dataclass
+    class Selected(Message):
+        """Another picture was selected."""
+
+        number: int
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.entries: Sequence[Entry] = ()
+        self.selected = 0
+        self._cells = [_Cell() for _ in range(MOST)]
+        self._first = 0
+        self._shown: list[Entry] = []
+
+    def compose(self) -> ComposeResult:
+        """Have all cells there; those without a picture are not displayed."""
+        yield from self._cells
+
+    def show(self, entries: Sequence[Entry], selected: int = 0) -> None:
+        """Show these pictures, one of them selected."""
+        self.entries = entries
+        self._shown = []
+        self.select(selected)
+
+    def select(self, number: int) -> None:
+        """Select a picture and turn to its page."""
+        self.selected = max(0, min(number, len(self.entries) - 1))
+        self._arrange()
+        self.post_message(self.Selected(self.selected))
+
+    def action_move(self, by: int) -> None:
+        """Select a picture further on or back."""
+        if self.entries:
+            self.select(self.selected + by)
+
+    def action_turn(self, by: int) -> None:
+        """Select a picture of another row."""
+        self.action_move(by * self._columns)
+
+    def on_resize(self) -> None:
+        """Show as many as there is room for."""
+        self._arrange()
+
+    def on_click(self, event: Click) -> None:
+        """Select what is clicked."""
+        widget, _ = self.screen.get_widget_at(event.screen_x, event.screen_y)
+        for place, cell in enumerate(self._cells):
+            if widget is cell or cell in widget.ancestors:
+                self.select(self._first + place)
+
+    @property
+    def _rows(self) -> int:
+        return max(1, round(self.size.height / _ROW))
+
+    @property
+    def _row_height(self) -> int:
+        return max(_LABEL + 1, self.size.height // self._rows)
+
+    @property
+    def _columns(self) -> int:
+        return max(1, min(MOST // self._rows, self.size.width // self._cell_width))
+
+    @property
+    def _cell_width(self) -> int:
+        return max(10, 2 * (self._row_height - _LABEL)) + _GAP
+
+    def _arrange(self) -> None:
+        """Put the pictures of the page into the cells, and load those that are not in memory."""
+        columns, rows = self._columns, self._rows
+        self.styles.grid_size_columns, self.styles.grid_size_rows = columns, rows
+        self.styles.grid_columns, self.styles.grid_rows = str(self._cell_width), str(self._row_height)
+        count = columns * rows
+        self._first = self.selected // count * count
+        page = list(self.entries[self._first : self._first + count])
+        for place, cell in enumerate(self._cells):
+            cell.display = place < len(page)
+            if place < len(page):
+                cell.label(page[place], is_selected=self._first + place == self.selected)
+        if page != self._shown:
+            self._shown = page
+            self._fill(page)
+
+    def _fill(self, page: Sequence[Entry]) -> None:
+        missing = []
+        is_off = cast("WizardApp", self.app).options.images == "off"
+        for cell, entry in zip(self._cells, page, strict=False):
+            if is_off:
+                cell.thumbnail.tell("(not drawn)")
+            elif is_kept(entry.path, entry.fit):
+                cell.fill(_small(entry))
+            else:
+                cell.thumbnail.show(None)
+                missing.append((cell, entry))
+        self._load(missing)
+
+    @work(exclusive=True, group="gallery", exit_on_error=False)
+    async def _load(self, missing: Sequence[tuple[_Cell, Entry]]) -> None:
+        for cell, entry in missing:
+            cell.fill(await in_thread(_small, entry))
+
+
+def _small(entry: Entry) -> Image.Image | str:
+    """Return a small copy, or why there is none."""
+    try:
+        return small_picture(entry.path, entry.fit)
+    except BadPictureError as error:
+        return str(error)
