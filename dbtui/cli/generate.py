@@ -67,6 +67,7 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was drawn as JSON.")] = False,
 ) -> int:
     """Draw pictures with a trained model: full or LoRA, exported or a checkpoint of a training that goes on."""
+    from dbtui.generate.form import parse_size
     from dbtui.generate.process import DrawingProcess
     from dbtui.generate.progress import Progress
     from trainer_core.generate.request import Request, pictures_of
@@ -79,7 +80,7 @@ def generate(
         seed=seed,
         steps=steps,
         scale=scale,
-        size=_size(size),
+        size=parse_size(size or ""),
         number=number,
         compare=compare_base,
         base=base,
@@ -108,16 +109,6 @@ def _model(model: str, runs_dir: Path) -> str:
     """Return the folder of the run of that name where nothing else is called so."""
     is_run = is_run_name(model) and not exists(model) and is_file(runs_dir / model / "run.toml")
     return str(runs_dir / model) if is_run else model
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """Return W,H (also WxH) as numbers."""
-    if text is None:
-        return None
-    sides = text.lower().replace("x", ",").split(",")
-    if len(sides) != 2 or not all(side.strip().isdecimal() and len(side) < 6 for side in sides):
-        raise UserError(f"--size is W,H in pixels, such as 512,768, not {safe_text(text, 40)}", ExitCode.CONFIG)
-    return int(sides[0]), int(sides[1])
 
 
 @contextmanager

@@ -70,6 +70,14 @@ class Progress:
                 self.code = ExitCode(code) if code in list(ExitCode) else ExitCode.FAILED
 
     @property
+    def in_pairs(self) -> list[Drawn]:
+        """The pictures, each followed by that of the start model, which is drawn later."""
+        ours = [picture for picture in self.pictures if not picture.is_base]
+        base = {picture.path.name: picture for picture in self.pictures if picture.is_base}
+        pairs = [(each, base.get(f"{each.path.stem}-base{each.path.suffix}")) for each in ours]
+        return [picture for pair in pairs for picture in pair if picture is not None]
+
+    @property
     def share(self) -> float:
         """How much of the drawing is done, from 0 to 1."""
         return (

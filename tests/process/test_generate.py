@@ -68,7 +68,7 @@ def test_on_a_terminal_the_picture_is_shown(terminal, here):
     ("options", "code", "said"),
     [
         (["nothing.safetensors", "-p", "x"], ExitCode.MODEL, "no such file or folder"),
-        (["a", "-p", "x", "--size", "100"], ExitCode.CONFIG, "--size is W,H"),
+        (["a", "-p", "x", "--size", "100"], ExitCode.CONFIG, "the size is W,H in pixels"),
         (["a", "-p", "x", "--size", "100,64"], ExitCode.CONFIG, "a multiple of 64, not 100"),
         (["a", "-p", " ", "--scale", "0"], ExitCode.CONFIG, "the prompt must be text"),
         (["a", "-p", "x", "--negative", "y", "--scale", "1"], ExitCode.CONFIG, "the scale above 1"),
