@@ -118,7 +118,7 @@ def make_plan(
         deep=deep,
         workers=config.train.workers,
         progress=progress,
-        drawing=_drawing(config, model, runs_dir),
+        drawing=drawing_of(config, model, runs_dir),
     )
     _collect(errors, lambda: raise_for_faults(scan, config.dataset.on_bad_image))
     items = match_class_items(scan)
@@ -153,7 +153,8 @@ def make_plan(
     )
 
 
-def _drawing(config: Config, model: ModelInfo | None, runs_dir: Path) -> Drawing:
+def drawing_of(config: Config, model: ModelInfo | None, runs_dir: Path) -> Drawing:
+    """Return what class pictures are drawn with, and where."""
     mark = ""
     if model and config.prior.num_class_images is not None:
         with suppress(OSError):  # a model that cannot be read fails when it is loaded

@@ -10,11 +10,7 @@ from dbtui.cli import options
 from trainer_core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from dbtui.doctor.finding import Finding
-
-_SIGNS = {"ok": ("✓", "green"), "note": ("i", "yellow"), "problem": ("✗", "bold red")}
 
 
 def doctor(runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR, as_json: options.Json = False) -> int:
@@ -35,46 +31,13 @@ def doctor(runs_dir: options.RunsDir = options.DEFAULT_RUNS_DIR, as_json: option
 
 def _print(findings: list["Finding"]) -> None:
     from rich.console import Console
-    from rich.padding import Padding
+
+    from dbtui.doctor.show import findings_view, verdict
 
     console = Console(highlight=False, markup=False, emoji=False)
-    for section in dict.fromkeys(finding.section for finding in findings):
-        console.print()
-        console.print(section, style="bold")
-        rows = [finding for finding in findings if finding.section == section]
-        console.print(Padding(_table(rows), (0, 1, 0, 2), expand=False))
     console.print()
-    console.print(_verdict(findings))
-
-
-def _table(findings: list["Finding"]) -> "RenderableType":
-    from rich.table import Table
-    from rich.text import Text
-
-    from trainer_core.text import safe_text
-
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True)
-    table.add_column(max_width=24, overflow="fold")
-    table.add_column(overflow="fold")
-    for finding in findings:
-        sign, style = _SIGNS[finding.level]
-        words = Text(safe_text(finding.text, 600))
-        if finding.action:
-            words.append(f"\n→ {safe_text(finding.action, 400)}", "cyan")
-        table.add_row(Text(sign, style), Text(safe_text(finding.name, 60)), words)
-    return table
-
-
-def _verdict(findings: list["Finding"]) -> "RenderableType":
-    from rich.text import Text
-
-    from trainer_core.data.listing import counted
-
-    count = sum(finding.level == "problem" for finding in findings)
-    if count:
-        return Text(f"✗ {counted(count, 'problem')}: see the lines with ✗", "bold red")
-    return Text("✓ this machine can train", "green")
+    console.print(findings_view(findings))
+    console.print(verdict(findings))
 
 
 @contextmanager

@@ -46,6 +46,7 @@ _BY_KEY = {
     "concept.instance_dir": "pictures",
     "concept.repeats": "pictures",
     "concept.class_dir": "class_pictures",
+    "concept.class_prompt": "class_pictures",
     "dataset.train_dir": "pictures",
     "dataset.reg_dir": "class_pictures",
 }
