@@ -70,7 +70,7 @@ def test_on_a_terminal_the_picture_is_shown(terminal, here):
         (["nothing.safetensors", "-p", "x"], ExitCode.MODEL, "no such file or folder"),
         (["a", "-p", "x", "--size", "100"], ExitCode.CONFIG, "the size is W,H in pixels"),
         (["a", "-p", "x", "--size", "100,64"], ExitCode.CONFIG, "a multiple of 64, not 100"),
-        (["a", "-p", " ", "--scale", "0"], ExitCode.CONFIG, "the prompt must be text"),
+        (["a", "-p", " ", "--scale", "0"], ExitCode.CONFIG, "there is no prompt"),
         (["a", "-p", "x", "--negative", "y", "--scale", "1"], ExitCode.CONFIG, "the scale above 1"),
         (["a", "-p", "x", "-n", "1001"], ExitCode.CONFIG, "from 1 to 1000"),
         (["a"], ExitCode.CONFIG, "-p"),

@@ -79,7 +79,7 @@ def pictures_of(request: Request) -> list[Prompt]:
     """
     problems = list(_problems(request))
     prompts: list[Prompt] = []
-    for text in request.prompts:
+    for text in list(filter(str.strip, request.prompts)) or ["-"]:
         for more in range(request.number if not problems else 1):
             try:
                 prompts.append(Prompt.model_validate(_values(request, text, more)))
@@ -93,7 +93,7 @@ def pictures_of(request: Request) -> list[Prompt]:
 
 
 def _problems(request: Request) -> Iterator[str]:
-    if not request.prompts:
+    if not request.prompts or not all(text.strip() for text in request.prompts):
         yield "there is no prompt: say what to draw"
     if request.number < 1 or request.number * len(request.prompts) > MOST_PICTURES:
         yield f"the number of pictures must be from 1 to {MOST_PICTURES} in all"
@@ -118,4 +118,4 @@ def _told(error: ValidationError) -> Iterator[str]:
     for details in error.errors(include_url=False):
         name = str(details["loc"][0])
         wanted = expected(all_fields()[f"sample.prompts.{name}"].value)
-        yield f"{_WORDS[name]} must be {wanted}, not {safe_text(details['input'], limit=60) or 'empty'}"
+        yield f"{_WORDS[name]} must be {wanted}, not {safe_text(details['input'], limit=60)}"

@@ -24,7 +24,6 @@ from dbtui.wizard.widgets.plain_input import PlainInput
 from dbtui.wizard.widgets.problem_lines import ProblemLines
 from trainer_core.errors import UserError
 from trainer_core.generate.request import Request
-from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
     from dbtui.wizard.app import WizardApp
@@ -40,12 +39,19 @@ _ROWS = (
 """Short fields side by side: name, what is usual, most letters."""
 
 
+_ENTER = Binding("enter", "submit", "draw", id="generate.submit", tooltip="Draw the pictures")
+
+
 class _Field(PlainInput):
     """A field in which Enter draws."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "draw", id="generate.submit", tooltip="Draw the pictures"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [_ENTER]
+
+
+class _Path(PathInput):
+    """A path after which Enter draws."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [_ENTER]
 
 
 class GenerateScreen(Screen[None]):
@@ -97,9 +103,9 @@ does the same without this screen.
         """Ask above, show below."""
         yield Label("Generate pictures", classes="title", id="title")
         with Vertical(id="asked"):
-            yield from self._row("model", PathInput(self.model, suffixes=_SUFFIXES, id="model"))
+            yield from self._row("model", _Path(self.model, suffixes=_SUFFIXES, id="model"))
             yield Static("", id="verdict", markup=False)
-            yield from self._row("start model", PathInput(suffixes=_SUFFIXES, id="base"), id="base-row")
+            yield from self._row("start model", _Path(suffixes=_SUFFIXES, id="base"), id="base-row")
             yield from self._row("prompt", _Field(self.prompt, id="prompt", max_length=2000))
             yield from self._row("negative", _Field(id="negative", max_length=2000))
             for row in _ROWS:
@@ -109,7 +115,7 @@ does the same without this screen.
                         field = _Field(placeholder=usual, id=name, max_length=width)
                         field.styles.width = width + 3
                         yield field
-        yield Static("", id="doing", markup=False)
+        yield Static(f"The pictures appear here, and in {OUT}/.", id="doing", markup=False)
         yield Gallery(id="pictures")
         yield ProblemLines()
         yield Footer()
@@ -211,7 +217,7 @@ does the same without this screen.
             for event in process.events():
                 progress.take(event)
                 if event["kind"] != "progress" or time.monotonic() - told > _BETWEEN:
-                    told = time.monotonic()
+                    told = time.monotonic() if event["kind"] == "progress" else told
                     self.post_message(self.Told(replace(progress, pictures=[*progress.pictures])))
 
     @on(Told)
@@ -257,13 +263,13 @@ does the same without this screen.
 
 
 def _mark(seed: int, *, is_base: bool) -> str:
-    return f"seed {seed}, start model" if is_base else f"seed {seed}"
+    return f"seed {seed}, before" if is_base else f"seed {seed}"
 
 
 def _doing(progress: Progress, width: int) -> Text:
     """Say how far it is, with a bar of signs: how much is done shows without colour."""
     if progress.code is not None:
-        where = f" in {safe_text(progress.pictures[0].path.parent)}" if progress.pictures else ""
+        where = f" in {OUT}/" if progress.pictures else ""
         notes = "".join(f"\ni {note}" for note in progress.notes[:2])
         count = len(progress.pictures)
         return Text(f"{count} {'picture' if count == 1 else 'pictures'}{where}{notes}")
