@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dbtui.runs.model_words import form_words, kind_words
 from trainer_core.config.schema import Config, Method, Save
 from trainer_core.data.balance import ClassBalance
 from trainer_core.data.caption_examples import TextExample, text_examples
@@ -16,15 +17,11 @@ from trainer_core.data.listing import counted
 from trainer_core.disk import DiskNeed, gigabytes
 from trainer_core.errors import ExitCode
 from trainer_core.hooks.words import words_of_the_end
-from trainer_core.models.family import family_named
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.plan import Plan
 from trainer_core.saves import Saves, own_precisions
 from trainer_core.text import safe_text
 
-_TYPES = {"F64": "float64", "F32": "float32", "F16": "fp16", "BF16": "bf16"}
-_PREDICTIONS = {"epsilon": "predicts noise (epsilon)", "v": "predicts v"}
-_FORMATS = {"diffusers": "a Diffusers folder", "safetensors": ".safetensors", "ckpt": ".ckpt"}
 _CHECKS = (
     ("settings", ExitCode.CONFIG),
     ("model", ExitCode.MODEL),
@@ -80,18 +77,8 @@ def _rows(plan: Plan, config: Config) -> Iterator[tuple[str, RenderableType]]:
 
 
 def _model(model: ModelInfo) -> Text:
-    facts = []
-    if model.family:
-        facts.append(family_named(model.family).title)
-    if model.prediction:
-        facts.append(f"{_PREDICTIONS[model.prediction]}, known from {model.prediction_from}")
-    if not facts:
-        facts.append("its family is known once it is loaded")
-    facts.append("a Hub id" if model.is_hub_id else _FORMATS[model.format])
-    if kind := model.dtypes.get("unet"):
-        facts.append(_TYPES.get(kind, kind))
-    if model.size_bytes:
-        facts.append(gigabytes(model.size_bytes))
+    facts = kind_words(model) or ["its family is known once it is loaded"]
+    facts += form_words(model)
     return Text.assemble((safe_text(model.base), "bold"), "\n", " · ".join(facts))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dbtui.natural import natural
 from trainer_core.on_disk import from_home
-from trainer_core.text import safe_text
+from trainer_core.text import is_plain
 
 MOST_ENTRIES = 20_000
 """A folder is read so far; beyond that a name is typed, not chosen."""
@@ -72,7 +72,7 @@ def matches(listing: Listing, typed: str) -> list[Entry]:
     """
     begun = split(typed)[1].casefold()
     names = [
-        entry for entry in listing.entries if (begun or not entry.name.startswith(".")) and is_typeable(entry.name)
+        entry for entry in listing.entries if (begun or not entry.name.startswith(".")) and is_plain(entry.name)
     ]
     first = [entry for entry in names if entry.name.casefold().startswith(begun)]
     return first or [entry for entry in names if begun in entry.name.casefold() and entry.name[0] != "."]
@@ -93,11 +93,6 @@ def common_beginning(typed: str, entries: Collection[Entry]) -> str:
     common = os.path.commonprefix(whole)  # noqa: RUF071 - of letters, as they are typed
     goes_on = len(common) > len(typed) and common.casefold().startswith(typed.casefold())
     return common if goes_on else typed
-
-
-def is_typeable(name: str) -> bool:
-    """Whether a name can be shown and typed as it is."""
-    return safe_text(name, len(name) + 1) == name
 
 
 def _leads_to_folder(entry: "os.DirEntry[str]") -> bool:

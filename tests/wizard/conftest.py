@@ -28,6 +28,9 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setattr(
         Input, "cursor_blink", property(lambda self: False, lambda self, value: None), raising=False
     )
+    monkeypatch.setattr("dbtui.wizard.models.known.ROOTS", ("~", "."))
+    for name in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("NO_COLOR", "TEXTUAL_THEME", "CUDA_VISIBLE_DEVICES", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
     time.tzset()

@@ -18,13 +18,13 @@ from dbtui.wizard.completion import (
     common_beginning,
     completed,
     folder_of,
-    is_typeable,
     list_folder,
     matches,
     split,
 )
 from dbtui.wizard.in_thread import in_thread
-from trainer_core.text import safe_text
+from dbtui.wizard.widgets.plain_input import PlainInput
+from trainer_core.text import is_plain, safe_text
 
 MOST_SHOWN = 200
 _PATIENCE = 0.5
@@ -33,7 +33,7 @@ _FRESH = 3.0
 """Seconds for which what was read of a folder is believed."""
 
 
-class PathInput(Input):
+class PathInput(PlainInput):
     """An `Input` for a path. While the person types, what lies in the folder is listed below, over the screen.
 
     Up and down choose from the list and Enter takes the choice; Tab completes as far as there is one way to go
@@ -42,14 +42,15 @@ class PathInput(Input):
     folder; a relative path begins at the current one. `value` is what was typed: use `on_disk.from_home`.
 
     Folders are read in a thread that may hang: a dead network drive costs nothing but its list.
-    Events are those of `Input`: `Input.Changed` with each letter, `Input.Submitted` at Enter with no choice made.
+    Events are those of `PlainInput`: `Input.Changed` with each letter, `Input.Submitted` at Enter with no choice
+    made, `PlainInput.Refused` for text that no terminal should get.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "choose(1)", "choose", show=False, id="path.down", tooltip="The next name of the list"),
         Binding("up", "choose(-1)", "choose", show=False, id="path.up", tooltip="The name before"),
         Binding("tab", "complete", "complete", show=False, id="path.complete", tooltip="Complete the name"),
-        Binding("escape", "close", "close the list", show=False, id="path.close", tooltip="Close the list"),
+        Binding("escape", "close", "close the list", id="path.close", tooltip="Close the list"),
     ]
 
     def __init__(
@@ -70,7 +71,7 @@ class PathInput(Input):
         self._completed = self.value
 
     def validate_value(self, value: str) -> str:
-        """Leave out what no terminal should get: it may come from the clipboard."""
+        """Leave out what no terminal should get, wherever it comes from."""
         return _typeable(value)
 
     async def on_mount(self) -> None:
@@ -227,7 +228,7 @@ class _Names(OptionList, can_focus=False):
 
 
 def _typeable(value: str) -> str:
-    return value if is_typeable(value) else "".join(each for each in value if is_typeable(each))
+    return value if is_plain(value) else "".join(each for each in value if is_plain(each))
 
 
 def _shown(entry: Entry) -> str:

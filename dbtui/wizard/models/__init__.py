@@ -1,0 +1,1 @@
+"""What the screens know of models: where they lie, which were used, what they are."""

@@ -1,0 +1,201 @@
+import threading
+
+import pytest
+
+import dbtui.wizard.steps.model as module
+from dbtui.wizard.draft import Draft
+from dbtui.wizard.models.facts import facts_of
+from dbtui.wizard.recent import recent_models, remember_model
+from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
+from tests.wizard.model_files import write_lora, write_model
+
+HERE = "ComfyUI/models/checkpoints"
+
+
+@pytest.fixture
+def web_ui(tmp_path):
+    """Models where ComfyUI keeps them, in the home folder."""
+    folder = tmp_path / "home" / HERE
+    write_model(folder / "v1-5.safetensors")
+    write_model(folder / "v2-768.safetensors", "sd2", metadata={"modelspec.prediction_type": "v"})
+    write_model(folder / "v2-guess.safetensors", "sd2")
+    write_model(folder / "[red]x.safetensors", metadata={"modelspec.title": "\x1b]0;t\x07"})
+    write_lora(folder / "frog.safetensors")
+    (folder / "old.ckpt").write_bytes(b"PK\x03\x04" + bytes(2_000_000))
+    return folder
+
+
+def named(path):
+    draft = Draft(step="model")
+    draft.set("model.base", str(path))
+    return draft
+
+
+async def test_nothing_known_and_nothing_named(open_app, looks_like):
+    async with open_app(size=NARROW, step="model") as (app, pilot):
+        looks_like(app, "model_empty")
+        await pilot.press("enter")
+        await settle(pilot)
+        looks_like(app, "model_not_named")
+        assert app.draft.step == "model"
+
+
+@pytest.mark.parametrize(("size", "name"), [(NARROW, "model_narrow"), (WIDE, "model_wide")])
+async def test_what_it_looks_like(open_app, looks_like, web_ui, size, name):
+    async with open_app(size=size, step="model", draft=named(web_ui / "v1-5.safetensors")) as (app, pilot):
+        await settle(pilot)
+        looks_like(app, name)
+
+
+async def test_a_path_is_typed_with_completion(open_app, looks_like, web_ui):
+    async with open_app(size=NARROW, step="model") as (app, pilot):
+        await type_into(pilot, f"~/{HERE}/v")
+        looks_like(app, "model_completion")
+        await type_into(pilot, "1")
+        await pilot.press("tab")
+        await settle(pilot)
+        assert app.draft.get("model.base") == str(web_ui / "v1-5.safetensors")
+        assert "✓ Stable Diffusion 1.x" in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.draft.step == "subject"
+        assert recent_models() == [str(web_ui / "v1-5.safetensors")]
+
+
+async def type_into(pilot, text):
+    for character in text:
+        await pilot.press(character)
+    await settle(pilot)
+
+
+async def test_the_model_used_last_is_filled_in(open_app, web_ui, tmp_path):
+    remember_model(str(web_ui / "v2-768.safetensors"))
+    async with open_app(size=NARROW, step="model") as (app, pilot):
+        assert app.draft.get("model.base") == str(web_ui / "v2-768.safetensors")
+        assert "predicts v, known from its metadata" in screen_text(app)
+        assert "used before" in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.draft.step == "subject"
+
+
+async def test_one_of_the_list_is_taken_then_gone_on_with(open_app, looks_like, web_ui):
+    async with open_app(size=WIDE, step="model") as (app, pilot):
+        await pilot.press("tab", "tab", "end", "enter")
+        await settle(pilot)
+        assert app.draft.get("model.base") == str(web_ui / "v2-guess.safetensors")
+        looks_like(app, "model_from_list")
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.draft.step == "subject"
+
+
+async def test_a_guess_is_settled_with_one_key(open_app, web_ui):
+    async with open_app(size=NARROW, step="model", draft=named(web_ui / "v2-guess.safetensors")) as (app, pilot):
+        assert "which is a guess" in screen_text(app)
+        said = []
+        for _ in range(3):
+            await pilot.press("f4")
+            await settle(pilot)
+            said.append(app.draft.get("model.prediction"))
+            told = screen_text(app)
+            assert ("which is a guess" in told) == (said[-1] is None)
+        assert said == ["epsilon", "v", None]
+
+
+async def test_where_the_file_tells_there_is_nothing_to_settle(open_app, web_ui):
+    async with open_app(size=NARROW, step="model", draft=named(web_ui / "v1-5.safetensors")) as (app, pilot):
+        await pilot.press("f4")
+        await settle(pilot)
+        assert app.draft.get("model.prediction") is None
+        assert "f4" not in screen_text(app)
+
+
+async def test_a_ckpt_is_explained(open_app, looks_like, web_ui):
+    async with open_app(size=NARROW, step="model", draft=named("~/ComfyUI/models/checkpoints/old.ckpt")) as (
+        app,
+        _,
+    ):
+        told = " ".join(screen_text(app).split())
+        assert "a process of its own that takes only numbers" in told
+        assert "dbtui convert" in told
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: write_model(path, extra=("conditioner.embedders.0.x",)), "an SDXL model"),
+        (lambda path: write_model(path, extra=("model.diffusion_model.double_blocks.0.x",)), "a Flux model"),
+        (write_lora, "a LoRA, not a whole model"),
+        (lambda path: path.write_bytes(b"{}" * 9), "the file is damaged"),
+        (lambda path: write_model(path, without="first_stage_model."), "holds no VAE"),
+    ],
+)
+async def test_what_cannot_be_trained_is_said_and_kept_from(open_app, tmp_path, make, words):
+    path = tmp_path / "home" / "m.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    make(path)
+    async with open_app(size=WIDE, step="model", draft=named(path)) as (app, pilot):
+        assert words in " ".join(screen_text(app).split())
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.draft.step == "model"
+        assert screen_text(app).count("✗") == 1
+
+
+async def test_a_vae_of_its_own(open_app, web_ui, tmp_path):
+    path = write_model(tmp_path / "home" / "m.safetensors", without="first_stage_model.")
+    async with open_app(size=NARROW, step="model", draft=named(path)) as (app, pilot):
+        app.screen.show_key("model.vae")
+        await pilot.pause()
+        await type_into(pilot, f"~/{HERE}/v1-5.safetensors")
+        assert app.draft.get("model.vae") == str(web_ui / "v1-5.safetensors")
+        assert "✓ Stable Diffusion 1.x" in screen_text(app)
+
+
+async def test_a_hub_name_is_taken_without_asking_the_network(open_app):
+    async with open_app(size=NARROW, step="model") as (app, pilot):
+        await type_into(pilot, "someone/painter")
+        assert "from the Hub, fetched when it is needed" in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert (app.draft.get("model.base"), app.draft.step) == ("someone/painter", "subject")
+
+
+async def test_enter_while_the_model_is_being_read_goes_on_when_it_is(open_app, web_ui, monkeypatch):
+    answer = threading.Event()
+
+    def slow(named, **settings):
+        answer.wait(60)
+        return facts_of(named, **settings)
+
+    monkeypatch.setattr(module, "facts_of", slow)
+    async with open_app(size=NARROW) as (app, pilot):
+        app.new_run(named(web_ui / "v1-5.safetensors"))
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: "goes on by itself" in screen_text(app), "it says so")
+        assert app.draft.step == "model"
+        answer.set()
+        await until(pilot, lambda: app.draft.step == "subject", "it goes on")
+
+
+async def test_an_answer_that_comes_too_late_is_not_believed(open_app, web_ui, monkeypatch):
+    answer = threading.Event()
+
+    def slow(named, **settings):
+        if named.endswith("v1-5.safetensors"):
+            answer.wait(60)
+        return facts_of(named, **settings)
+
+    monkeypatch.setattr(module, "facts_of", slow)
+    async with open_app(size=NARROW) as (app, pilot):
+        app.new_run(named(web_ui / "v1-5.safetensors"))
+        await pilot.pause()
+        app.screen._take(str(web_ui / "v2-768.safetensors"))
+        app.screen._look()
+        await until(pilot, lambda: "predicts v" in screen_text(app), "the newer question is answered")
+        answer.set()
+        await settle(pilot)
+        assert app.draft.get("model.base") == str(web_ui / "v2-768.safetensors")
+        assert "predicts v" in screen_text(app)
