@@ -62,8 +62,7 @@ def problems_of_step(draft: Draft, examined: Examination) -> list[str]:
     if found and found.problems:
         bad = len(found.scan.bad_images)
         skip = f"s leaves {counted(bad, 'unreadable picture')} out, " if can_skip(found) else ""
-        problems.append(f"{counted(len(found.problems), 'problem')}: {skip}p lists them, the first is:")
-        problems.append(found.problems[0])
+        problems.append(f"{counted(len(found.problems), 'problem')} to mend first: {skip}p lists everything")
     return problems
 
 

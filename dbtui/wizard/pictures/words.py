@@ -28,19 +28,14 @@ def about_plain(words: str) -> str:
 def about_layout(rows: Sequence[Row], answered: Sequence[str]) -> str:
     """Say that the folders' names decide, and whether they say other than step 3."""
     named = list(dict.fromkeys(row.words for row in rows))
-    wanted = [safe_text(words, 60) for words in answered if words]
+    unused = [words for words in (safe_text(each, 60) for each in answered) if words and words not in named]
     shown = _some([f'"{words}"' for words in named])
-    if not named or not wanted or set(named) == set(wanted):
-        return f"The folders' names say what is learned and how often: {shown}" if named else ""
-    instead = _some([f'"{words}"' for words in wanted])
+    if not named or not unused:
+        return (
+            f"The folders' names say what is learned, and how often each picture counts: {shown}" if named else ""
+        )
+    instead = _some([f'"{words}"' for words in unused])
     return f"The folders' names decide: {shown} is learned, not {instead} of step 3"
-
-
-def pass_words(found: Found) -> str:
-    """Sum up the table."""
-    total = sum(row.count for row in found.rows)
-    deep = "every picture was decoded" if found.is_deep else "checked by header and length"
-    return f"{counted(len(found.pictures), 'picture')}, {total:,} in a pass; {deep}"
 
 
 def problem_lines(found: Found, room: int) -> list[str]:

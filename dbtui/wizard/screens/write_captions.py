@@ -52,11 +52,11 @@ class WriteCaptions(ModalScreen[Saved | None]):
         self.changed = await in_thread(changed_since, self.edits)
         new = sum(1 for edit in self.edits if not edit.seen)
         replaced = len(self.edits) - new
-        folders = list(dict.fromkeys(str(edit.file.parent) for edit in self.edits))
+        folders = list(dict.fromkeys(edit.file.parent for edit in self.edits))
         parts = [f"{counted(new, 'new file')}"] if new else []
         parts += [f"{counted(replaced, 'file')} replaced"] if replaced else []
         more = f" and {counted(len(folders) - 1, 'more folder')}" if len(folders) > 1 else ""
-        lines = [f"{', '.join(parts)}, in {safe_text(folders[0], 200)}{more}"]
+        lines = [f'{", ".join(parts)}, in the folder "{safe_text(folders[0].name, 100)}"{more}']
         if self.changed:
             names = ", ".join(safe_text(edit.file.name, 60) for edit in self.changed[:_NAMED])
             rest = f" and {len(self.changed) - _NAMED} more" if len(self.changed) > _NAMED else ""

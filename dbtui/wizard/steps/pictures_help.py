@@ -34,7 +34,6 @@ START = """\
 A folder of pictures, or one that holds folders named like "20_sls frog".
 
 10 to 30 good pictures teach a person or a thing; a style takes more.
-Show it from several sides, in different places and different light: whatever all
-the pictures share is learned as well.
+Show it from several sides, in different places and light: whatever all of them share is learned as well.
 
 Nothing in the folder is changed."""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 MOST = 24
 """Pictures on a page."""
-_ROW = 9
-"""Lines of one row, about: a picture and two lines below it."""
+SMALLEST, LARGEST = 8, 16
+"""Lines of a row: a picture, and two lines below it."""
 _LABEL = 2
 _GAP = 2
 
@@ -50,7 +50,7 @@ class _Cell(Widget):
         layout: vertical;
         padding-right: 2;
         & > Static {
-            height: 1;
+            height: 2;
             text-wrap: nowrap;
             text-overflow: ellipsis;
             text-align: center;
@@ -63,22 +63,19 @@ class _Cell(Widget):
     def __init__(self) -> None:
         super().__init__()
         self.thumbnail = Thumbnail()
-        self.size_line = Static("", markup=False)
-        self.name_line = Static("", markup=False)
+        self.words = Static("", markup=False)
 
     def compose(self) -> ComposeResult:
-        """Put the lines below the picture."""
+        """Put the words below the picture."""
         yield self.thumbnail
-        yield self.size_line
-        yield self.name_line
+        yield self.words
 
     def label(self, entry: Entry, *, is_selected: bool) -> None:
         """Write the lines."""
         self.set_class(is_selected, "-selected")
         size = f"{entry.fit.bucket[0]} x {entry.fit.bucket[1]}" if entry.fit else ""
-        self.size_line.update(Text(f"{size} {entry.mark}".strip()))
         sign = "▸ " if is_selected else ""
-        self.name_line.update(Text(sign + safe_text(entry.path.name, 80)))
+        self.words.update(Text(f"{size} {entry.mark}".strip() + f"\n{sign}{safe_text(entry.path.name, 80)}"))
 
     def fill(self, loaded: Image.Image | str) -> None:
         """Show the picture, or why there is none."""
@@ -121,13 +118,10 @@ class Gallery(Widget, can_focus=True):
         super().__init__(id=id)
         self.entries: Sequence[Entry] = ()
         self.selected = 0
-        self._cells = [_Cell() for _ in range(MOST)]
+        self._cells: list[_Cell] = []
         self._first = 0
+        self._columns = 1
         self._shown: list[Entry] = []
-
-    def compose(self) -> ComposeResult:
-        """Have all cells there; those without a picture are not displayed."""
-        yield from self._cells
 
     def show(self, entries: Sequence[Entry], selected: int = 0) -> None:
         """Show these pictures, one of them selected."""
@@ -161,30 +155,17 @@ class Gallery(Widget, can_focus=True):
             if widget is cell or cell in widget.ancestors:
                 self.select(self._first + place)
 
-    @property
-    def _rows(self) -> int:
-        return max(1, round(self.size.height / _ROW))
-
-    @property
-    def _row_height(self) -> int:
-        return max(_LABEL + 1, self.size.height // self._rows)
-
-    @property
-    def _columns(self) -> int:
-        return max(1, min(MOST // self._rows, self.size.width // self._cell_width))
-
-    @property
-    def _cell_width(self) -> int:
-        return max(10, 2 * (self._row_height - _LABEL)) + _GAP
-
     def _arrange(self) -> None:
         """Put the pictures of the page into the cells, and load those that are not in memory."""
-        columns, rows = self._columns, self._rows
-        self.styles.grid_size_columns, self.styles.grid_size_rows = columns, rows
-        self.styles.grid_columns, self.styles.grid_rows = str(self._cell_width), str(self._row_height)
-        count = columns * rows
+        self._columns, rows, height = grid_of(len(self.entries), *self.size)
+        self.styles.grid_size_columns, self.styles.grid_size_rows = self._columns, rows
+        self.styles.grid_columns, self.styles.grid_rows = str(_width(height)), str(height)
+        count = self._columns * rows
         self._first = self.selected // count * count
         page = list(self.entries[self._first : self._first + count])
+        if missing := [_Cell() for _ in range(len(self._cells), len(page))]:
+            self._cells += missing
+            self.mount(*missing)
         for place, cell in enumerate(self._cells):
             cell.display = place < len(page)
             if place < len(page):
@@ -210,6 +191,26 @@ class Gallery(Widget, can_focus=True):
     async def _load(self, missing: Sequence[tuple[_Cell, Entry]]) -> None:
         for cell, entry in missing:
             cell.fill(await in_thread(_small, entry))
+
+
+def grid_of(count: int, width: int, height: int) -> tuple[int, int, int]:
+    """Return columns, rows and lines of a row: as large as possible where all pictures fit on a page."""
+    for lines in range(min(LARGEST, height), SMALLEST - 1, -1):
+        columns, rows = _columns(width, lines), height // lines
+        if count <= columns * rows <= MOST:
+            return columns, rows, lines
+    rows = max(1, height // SMALLEST)
+    lines = max(_LABEL + 1, min(LARGEST, height // rows))
+    columns = _columns(width, lines)
+    return columns, max(1, min(rows, MOST // columns)), lines
+
+
+def _columns(width: int, lines: int) -> int:
+    return max(1, min(MOST, width // _width(lines)))
+
+
+def _width(lines: int) -> int:
+    return max(10, 2 * (lines - _LABEL)) + _GAP
 
 
 def _small(entry: Entry) -> Image.Image | str:

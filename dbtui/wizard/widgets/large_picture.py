@@ -20,6 +20,8 @@ from trainer_core.data.buckets import Fit
 from trainer_core.data.images import BadPictureError
 from trainer_core.text import safe_text
 
+_EMPTY = "The selected picture will be shown here, larger, as the trainer crops it."
+
 
 class LargePicture(Widget):
     """Shows one picture as the trainer crops it, its name and its whole caption."""
@@ -39,12 +41,12 @@ class LargePicture(Widget):
         yield Thumbnail()
         yield Static(classes="name", markup=False)
         yield Static(classes="source", markup=False)
-        yield Static(classes="text", markup=False)
+        yield Static(_EMPTY, classes="text", markup=False)
 
     def show(self, found: Found | None, number: int, draft: Draft) -> None:
         """Show a picture of what was found; nothing if there is none."""
         if found is None or not found.pictures:
-            self._tell("", "", "")
+            self._tell("", "", _EMPTY)
             self.query_one(Thumbnail).show(None)
             return
         seen = found.pictures[number]
