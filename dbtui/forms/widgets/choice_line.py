@@ -31,6 +31,7 @@ class ChoiceLine(Widget, can_focus=True):
     ChoiceLine {
         height: 1;
         width: 1fr;
+        text-wrap: nowrap;
         padding: 0 1;
         background: $surface;
         &:focus { background: $panel; }
@@ -84,7 +85,7 @@ class ChoiceLine(Widget, can_focus=True):
         return value if value in self.texts else self.texts[0]
 
     def _all(self) -> Text:
-        line = Text(no_wrap=True)
+        line = Text()
         for text in self.texts:
             is_value = text == self.value
             line.append(f"{'●' if is_value else '○'} ", style="bold" if is_value else "dim")
@@ -95,7 +96,7 @@ class ChoiceLine(Widget, can_focus=True):
 
     def _one(self, text: str) -> Text:
         place = f"{self.texts.index(text) + 1} of {len(self.texts)}"
-        return Text(f"◂ {_shown(text)} ▸  {place}", no_wrap=True)
+        return Text(f"◂ {_shown(text)} ▸  {place}")
 
 
 def _shown(text: str) -> str:

@@ -22,7 +22,7 @@ from dbtui.wizard.widgets.problem_lines import ProblemLines
 from dbtui.wizard.widgets.setting_row import CURSOR, sign_of
 from dbtui.wizard.widgets.setting_words import SettingWords
 from trainer_core.config.fields import TableInfo, all_tables
-from trainer_core.config.words import shown_key
+from trainer_core.data.listing import counted
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
 
 - `•` differs from the preset; `ctrl+r` takes the preset's value back.
 - Settings that have no effect with the method chosen are left out; `f4` shows them, with the reason.
-- Lists of tables, such as previews: `enter` on *add*, `f8` removes the one with the cursor.
+- Of tables that form a list, such as previews: `enter` on *add*, `f8` removes the one with the cursor.
 - A path that is not absolute begins at the folder in which dbtui was started.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,7 +51,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
         Binding("escape", "back", "back", id="settings.back", tooltip="Back to the step; nothing is lost"),
         Binding("f4", "rest", "the rest", id="settings.rest", tooltip="Show what has no effect now, and why"),
         Binding("ctrl+r", "reset", "reset", id="settings.reset", tooltip="Take the preset's value back"),
-        Binding("f8", "remove", "remove", id="settings.remove", tooltip="Remove this table of a list"),
+        Binding("f8", "remove", "remove", show=False, id="settings.remove", tooltip="Remove this table of a list"),
         Binding("up", "move('cursor_up')", "up", show=False, id="settings.up", tooltip="The setting above"),
         Binding("down", "move('cursor_down')", "down", show=False, id="settings.down", tooltip="The one below"),
         Binding("pageup", "move('page_up')", "up", show=False, id="settings.page_up", tooltip="A page up"),
@@ -86,20 +86,19 @@ again is done. What you type is taken as soon as it is a value; until then the o
     def on_mount(self) -> None:
         """Begin at the setting that was asked for."""
         self.query_one("#search").focus()
+        self._list()
         if self.key:
-            self._begin_at(self.key)
-        else:
-            self._list()
+            self.show_key(self.key)
         self._check()
 
-    def _begin_at(self, key: str) -> None:
+    def show_key(self, key: str) -> None:
+        """Edit a setting, or the first one below a table, also where it has no effect just now."""
+        self._close_editor()
         self._list()
-        place = self._place_of_key(key)
-        if not place:
+        if not self._place_of_key(key):
             self.with_unused = True
             self._list()
-            place = self._place_of_key(key)
-        self._list(place)
+        self._list(self._place_of_key(key))
         self.call_after_refresh(self.action_edit)
 
     def _place_of_key(self, key: str) -> str:
@@ -123,7 +122,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
         if entry := self.entries.get(place) or best(found, search):
             settings.highlighted = settings.get_option_index(_place(entry))
         hidden = f" · f4: {found.unused} more" if found.unused else ""
-        self.query_one("#count", Static).update(Text(f"{found.shown} settings{hidden}"))
+        self.query_one("#count", Static).update(Text(counted(found.shown, "setting") + hidden))
         self._show_words()
 
     @property
@@ -168,7 +167,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
             key = entry.table.header
             words.update(Text(f"{entry.table.help}\nenter adds one"))
         elif isinstance(entry, Line):
-            key = shown_key(entry.state.path)
+            key = _key(entry)
             words.show(self.form.state(entry.state.path))
         else:
             words.update(Text("No setting is called that." if self.query_one("#search", Input).value else ""))
@@ -202,7 +201,8 @@ again is done. What you type is taken as soon as it is a value; until then the o
         if self.editor is not None:
             self.editor = None
             self.query_one("#search").focus()
-            self.query_one("#edit").remove_children(":not(#key)")
+            edit = self.query_one("#edit")
+            edit.remove_children(edit.children[1:])  # all but the key
 
     @on(Edited)
     def _edited(self, event: Edited) -> None:
@@ -223,6 +223,9 @@ again is done. What you type is taken as soon as it is a value; until then the o
 
     def _add(self, table: TableInfo) -> None:
         number = self.form.add(table)
+        search = self.query_one("#search", Input)
+        with search.prevent(Input.Changed):
+            search.value = ""  # what was looked for need not match what is new
         self._list(place_of((*table.key.split("."), number, table.fields[0].name)))
         self._check()
         self.action_edit()
@@ -286,6 +289,12 @@ def _place(entry: Line | Adder) -> str:
     return place_of(entry.state.path) if isinstance(entry, Line) else f"+{entry.table.key}"
 
 
+def _key(line: Line) -> str:
+    number = next((part for part in line.state.path if isinstance(part, int)), None)
+    field = line.state.field
+    return field.key if number is None else f"[[{field.table}]] {number + 1}: {field.name} (f8 removes it)"
+
+
 def _option(entry: Entry) -> Option:
     return Option(_text(entry), None if isinstance(entry, Heading) else _place(entry), isinstance(entry, Heading))
 
@@ -293,11 +302,11 @@ def _option(entry: Entry) -> Option:
 def _text(entry: Entry, *, has_cursor: bool = False) -> Text:
     cursor = CURSOR if has_cursor else " "
     if isinstance(entry, Heading):
-        return Text(entry.text, style="bold", no_wrap=True)
+        return Text(entry.text, style="bold")
     if isinstance(entry, Adder):
-        return Text(f"{cursor}+ add {entry.table.header}", no_wrap=True, overflow="ellipsis")
+        return Text(f"{cursor}+ add {entry.table.header}")
     state = entry.state
     sign = "-" if state.unused and not state.problem else sign_of(state)
-    text = Text(f"{cursor}{sign} {entry.label:<{_LABEL}}", no_wrap=True, overflow="ellipsis")
+    text = Text(f"{cursor}{sign} {entry.label:<{_LABEL}}")
     value = safe_text(state.text) if state.problem else shown(state.value, state.field)
     return text.append(value, style="bold" if state.is_changed else "")

@@ -19,7 +19,7 @@ from dbtui.wizard.answers import Problem
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.step_screen import StepScreen
 from dbtui.wizard.training.draft_form import asked_here, configuration, form_of, invalid_texts
-from dbtui.wizard.training.length import Length, Lengths
+from dbtui.wizard.training.length import UNKNOWN, Length, Lengths
 from dbtui.wizard.training.matters import PREVIEW, matters_of
 from dbtui.wizard.training.previews import add_preview, clear_preview, next_prompt
 from dbtui.wizard.training.units import change_unit
@@ -189,7 +189,7 @@ Everything else is in **all settings** (`f3`): type to search, enter to edit.
     def _measure(self, config: Config | None, draft: Draft) -> None:
         worker = get_current_worker()
         try:
-            length = self.lengths.of(config) if config else Length(0, 0, "")
+            length = self.lengths.of(config) if config else Length(0, 0, UNKNOWN)
             prompt = next_prompt(draft, config)
         except OSError as error:
             length, prompt = Length(0, 0, f"The pictures cannot be read: {error}"), next_prompt(draft, None)
@@ -217,6 +217,12 @@ class Rows(Vertical):
     """The rows: the arrows go up and down between them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "screen.focus_previous", "up", show=False, id="training.up", tooltip="The question above"),
-        Binding("down", "screen.focus_next", "down", show=False, id="training.down", tooltip="The next question"),
+        Binding("up", "move(-1)", "up", show=False, id="training.up", tooltip="The question above"),
+        Binding("down", "move(1)", "down", show=False, id="training.down", tooltip="The next question"),
     ]
+
+    def action_move(self, by: int) -> None:
+        """Go to the row `by` places further, at most the first or last."""
+        rows = list(self.query(SettingRow))
+        present = next((place for place, row in enumerate(rows) if row.has_focus_within), 0)
+        rows[min(max(present + by, 0), len(rows) - 1)].editor.focus()

@@ -13,7 +13,8 @@ from trainer_core.errors import UserError
 from trainer_core.plan import training_order, training_steps
 from trainer_core.run.directory import shared_cache
 
-NO_PICTURES = "How many passes that is will stand here when the pictures are chosen."
+UNKNOWN = "The steps are counted when what is wrong below is put right."
+NO_PICTURES = "The passes are counted when the pictures are chosen."
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,12 @@ class PreviewRow(SettingRow):
         if not prompts(self.form) and isinstance(self.editor, TextLine):
             self.editor.placeholder = f"none; ctrl+n writes: {safe_text(self.proposed)}"
 
-    def remarks(self, state: State) -> Iterator[str]:
-        """Yield how many there are."""
+    @property
+    def title(self) -> str:
+        """Say how many there are; the others are among all settings."""
         count = len(prompts(self.form))
-        yield f"1 of {count}, f3 shows all" if count > 1 else ""
+        return f"{self.matter.words} 1 of {count}" if count > 1 else self.matter.words
+
+    def remarks(self, state: State) -> Iterator[str]:
+        """Yield nothing: the prompt has the room."""
+        yield from ()

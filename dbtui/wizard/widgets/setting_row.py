@@ -29,6 +29,8 @@ class SettingRow(Widget):
     SettingRow {
         layout: horizontal;
         height: 1;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
         & > Line { width: 20; margin-right: 1; }
         & > ChoiceLine { width: auto; margin-right: 1; }
         & > .-first { margin-left: 18; }
@@ -59,6 +61,11 @@ class SettingRow(Widget):
         return self.matter.path
 
     @property
+    def title(self) -> str:
+        """What the row is called."""
+        return self.matter.words
+
+    @property
     def state(self) -> State:
         """How that setting stands."""
         return self.form.state(self.path)
@@ -74,7 +81,7 @@ class SettingRow(Widget):
         """Draw the words in front of the editor, the remarks behind it and what is wrong below."""
         state = self.state
         cursor = CURSOR if self.editor.has_focus else " "
-        row = Text(f"{cursor}{sign_of(state)} {self.matter.words}", no_wrap=True, overflow="ellipsis")
+        row = Text(f"{cursor}{sign_of(state)} {self.title}")
         row.pad_right(max(0, self.children[-1].virtual_region.right + 1 - row.cell_len))
         row.append(
             " · ".join(filter(None, self.remarks(state))),
@@ -96,7 +103,7 @@ class SettingRow(Widget):
 
 def of_preset(state: State) -> str:
     """Return what the key to take the preset's value back would bring; "" where that is here already."""
-    return f"ctrl+r: {shown(state.below, state.field)}" if state.is_changed else ""
+    return f"ctrl+r: back to {shown(state.below, state.field)}" if state.is_changed else ""
 
 
 def sign_of(state: State) -> str:

@@ -65,12 +65,13 @@ class UnitRow(SettingRow):
 
     def remarks(self, state: State) -> Iterator[str]:
         """Yield the preset's value, and what the other unit asks for besides."""
-        yield of_preset(state)
         yield self._besides()
+        yield of_preset(state)
 
     def _besides(self) -> str:
         other = self.form.state(path_of_key(next(key for key in self.matter.keys if key != self.key)))
-        return "" if other.value is None else f"and every {shown(other.value, other.field)}"
+        is_other = all_fields()[self.matter.or_key].about.instead_of  # then only one can be given
+        return "" if other.value is None or is_other else f"and every {shown(other.value, other.field)}"
 
     @on(Edited)
     def _other_unit(self, event: Edited) -> None:
