@@ -168,7 +168,7 @@ class WizardApp(App[int]):
         if key:
             screen.call_after_refresh(screen.show_key, key)
         if why:
-            screen.call_after_refresh(screen.complain, [why, "F3 goes back to the review"])
+            screen.call_after_refresh(screen.complain, [why, "F6 goes back to the review"])
 
     def go_by(self, by: int) -> None:
         """Open the next step (1) or the one before (-1); before the first one is home."""

@@ -34,7 +34,7 @@ class StepScreen(Screen[None]):
         Binding("enter", "next", "next", id="step.next", tooltip="Go on to the next step"),
         Binding("escape", "back", "back", id="step.back", tooltip="Go back to the step before; nothing is lost"),
         Binding("f2", "steps", "steps", id="step.steps", tooltip="Go to any step"),
-        Binding("f3", "review", "review", id="step.review", show=False, tooltip="Go to the review, the last step"),
+        Binding("f6", "review", "review", id="step.review", show=False, tooltip="Go to the review, the last step"),
     ]
 
     def compose(self) -> ComposeResult:

@@ -24,7 +24,7 @@ class WriteFile(ModalScreen[Path | None]):
 
     CSS_PATH = "write_file.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "write", "write", id="write.write", tooltip="Write the file"),
+        Binding("enter", "write", "write", id="write.write", priority=True, tooltip="Write the file"),
         Binding("ctrl+r", "replace", "replace it", id="write.replace", tooltip="Write it over that file"),
         Binding("escape", "leave", "cancel", id="write.cancel", tooltip="Write nothing"),
     ]
@@ -48,7 +48,6 @@ class WriteFile(ModalScreen[Path | None]):
         """Replacing is offered only where there is something to replace."""
         return bool(self._taken) if action == "replace" else True
 
-    @on(Input.Submitted)
     def action_write(self) -> None:
         """Write it, if nothing has that name."""
         self._write(replace=False)

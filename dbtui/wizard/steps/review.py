@@ -62,13 +62,14 @@ class ReviewScreen(StepScreen):
         """Show the name, how it stands, the plan or what is wrong, the file, and the command."""
         with Horizontal(id="naming"):
             yield Label("Name", classes="question -first")
-            yield PlainInput(self.draft.name, placeholder="as it learns", max_length=MAX_NAME, id="name")
+            yield PlainInput(self.draft.name, placeholder="after what it learns", max_length=MAX_NAME, id="name")
             yield Label("", id="name-problem", markup=False)
         yield Static(id="state", markup=False)
         yield Static(id="summary", markup=False)
         with Container(id="panes"):
             yield OptionList(id="mends", classes="pane")
             with VerticalScroll(id="plan", classes="pane"):
+                yield Static(id="folder-text", markup=False)
                 yield Static(id="plan-text", markup=False)
             with VerticalScroll(id="file", classes="pane"):
                 yield Static(id="file-text", markup=False)
@@ -135,6 +136,7 @@ class ReviewScreen(StepScreen):
             self.call_after_refresh(self._show_file)
         if found.plan is not None:
             self.query_one("#summary", Static).update(words.summary_words(found.plan))
+            self.query_one("#plan-text", Static).update(words.plan_words(found))
         self._show_place()
 
     @on(events.Resize)
@@ -153,7 +155,7 @@ class ReviewScreen(StepScreen):
         if found is None or found.plan is None:
             return
         folder = self.wizard.options.runs_dir / (name or found.name)
-        self.query_one("#plan-text", Static).update(words.plan_words(found, folder))
+        self.query_one("#folder-text", Static).update(words.folder_words(folder))
         self.query_one("#command", Static).update(words.command_words(self._command(found.written)))
 
     # The name.
@@ -190,7 +192,8 @@ class ReviewScreen(StepScreen):
     def _ready(self) -> Reviewed | None:
         """Return what was found where there is something to write; else say why not."""
         if self.reviewed is None:
-            self.complain(["still looking: wait a moment"])
+            is_looking = self.has_class("-looking")
+            self.complain(["still looking: wait a moment" if is_looking else "r looks again first"])
             return None
         if self.reviewed.config is None:
             self.complain(["mend this first: enter goes to the place"])

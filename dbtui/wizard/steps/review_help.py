@@ -14,7 +14,7 @@ what would happen, and the file that says so.
 
 ## When something is wrong
 
-Each problem is a line. **Enter** goes to the step and the field that mends it, **F3** comes back here from any
+Each problem is a line. **Enter** goes to the step and the field that mends it, **F6** comes back here from any
 step. Nothing is started as long as one is left.
 
 ## The name

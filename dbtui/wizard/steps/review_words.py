@@ -54,11 +54,11 @@ def mend_words(mend: Mend) -> Table:
     return entry
 
 
-def plan_words(reviewed: Reviewed, folder: Path) -> RenderableType:
-    """Return where it is written, the plan, and what is good to know."""
+def plan_words(reviewed: Reviewed) -> RenderableType:
+    """Return what is good to know, and the plan."""
     assert reviewed.plan is not None
     assert reviewed.config is not None
-    return Group(*_notes(reviewed), _folder(folder), Text(), report(reviewed.plan, reviewed.config))
+    return Group(*_notes(reviewed), report(reviewed.plan, reviewed.config))
 
 
 def command_words(command: str) -> Text:
@@ -68,9 +68,10 @@ def command_words(command: str) -> Text:
     return Text.assemble(("without this screen:  ", "dim"), safe_text(command, 1000))
 
 
-def _folder(folder: Path) -> Text:
+def folder_words(folder: Path) -> Text:
+    """Return where the run is written, and what will lie there."""
     within = "run.toml, events, console.log, previews, checkpoints, report.html"
-    return Text.assemble(("written into  ", "bold"), f"{safe_text(folder)}\n", (within, "dim"))
+    return Text.assemble(("written into  ", "bold"), f"{safe_text(folder)}\n", (within, "dim"), "\n")
 
 
 def _notes(reviewed: Reviewed) -> Iterator[RenderableType]:
