@@ -35,8 +35,12 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
-@pytest.mark.parametrize("name", LOOKS)
+WIDE_TOO = ("empty", "good", "several", "style", "captions")
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [*((name, NARROW) for name in LOOKS), *((name, WIDE) for name in WIDE_TOO)]
+)
 async def test_how_it_looks(open_app, looks_like, name, size):
     async with open_app(size=size, step="subject", draft=LOOKS[name].copy()) as (app, _):
         looks_like(app, f"subject_{name}_{'narrow' if size == NARROW else 'wide'}")

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from rich.text import Text
+from rich.console import RenderableType
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,8 +21,9 @@ from dbtui.wizard.subjects.problems import subject_problems
 from dbtui.wizard.subjects.show import folder_lines, rare_line, sentence_table, subject_lines
 from dbtui.wizard.subjects.verdicts import Said, load_vocabulary, text_of
 from dbtui.wizard.widgets.plain_input import PlainInput
+from dbtui.wizard.widgets.told import Told
 from trainer_core.errors import UserError
-from trainer_core.text import is_plain
+from trainer_core.text import is_plain, safe_text
 
 _LONGEST = {"identifier": 100, "class": 200, "instance_prompt": 1000}
 
@@ -84,18 +85,18 @@ class SubjectScreen(StepScreen):
             yield Static(BESIDE, markup=False)
 
     def _questions(self) -> ComposeResult:
-        yield Static(id="subjects", markup=False)
+        yield Told(id="subjects")
         for name, question in QUESTIONS[self.draft.goal].items():
             with Horizontal(classes="answer"):
                 yield Label(question, classes="question")
                 with Vertical():
                     yield PlainInput(id=id_of(f"concept.{name}"), name=name, max_length=_LONGEST[name])
-                    yield Static(id=f"on-{name}", classes="verdict", markup=False)
+                    yield Told(id=f"on-{name}", classes="verdict")
                     if name == "identifier":
-                        yield Static(id="split", classes="hint", markup=False)
-                        yield Static(id="rare", classes="hint", markup=False)
-        yield Static(id="sentences", markup=False)
-        yield Static(id="note", classes="hint", markup=False)
+                        yield Told(id="split", classes="hint")
+                        yield Told(id="rare", classes="hint")
+        yield Told(id="sentences")
+        yield Told(id="note", classes="hint")
 
     def on_mount(self) -> None:
         """Fill in what was answered; what takes a moment comes when it is ready."""
@@ -123,6 +124,7 @@ class SubjectScreen(StepScreen):
                 field.value = value if is_plain(value) else ""
                 field.cursor_position = len(field.value)
         self.typed = ""
+        self.refresh_bindings()
         self._show()
 
     @work(thread=True, exclusive=True, group="words", exit_on_error=False)
@@ -149,32 +151,30 @@ class SubjectScreen(StepScreen):
 
     def _show(self) -> None:
         """Show what is to be said of the answers, as soon as the words are known."""
-        self.refresh_bindings()
         if self._knows_words and self.is_attached:
             self._show_look(look(self.draft, self.captions))
 
     def _show_look(self, seen: Look) -> None:
         said = {"identifier": seen.identifier, "class": seen.class_name, "instance_prompt": seen.prompt}
         for name, verdict in said.items():
-            self._show_verdict(self.query_one(f"#on-{name}", Static), verdict)
+            self._show_verdict(self.query_one(f"#on-{name}", Told), verdict)
         prompt = self.query_one(f"#{id_of('concept.instance_prompt')}", PlainInput)
         prompt.placeholder = seen.placeholder
-        split = self.query_one("#split", Static)
-        split.update(Text(seen.split))
-        split.set_class(bool(seen.split), "-any")
-        self.query_one("#rare", Static).update(rare_line(seen.rare, self.typed, said=self._identifier()))
-        subjects = self.query_one("#subjects", Static)
-        lines = subject_lines(seen, several.last_removed(self.draft))
-        subjects.update(lines)
-        subjects.set_class(bool(lines.plain), "-any")
-        self.query_one("#sentences", Static).update(sentence_table(seen.sentences))
-        self.query_one("#note", Static).update(Text(seen.note))
+        self._tell("split", seen.split)
+        self._tell("rare", rare_line(seen.rare, self.typed, said=self._identifier()))
+        self._tell("subjects", subject_lines(seen, several.last_removed(self.draft)))
+        self._tell("sentences", str(seen.sentences or ""), sentence_table(seen.sentences))
+        self._tell("note", safe_text(seen.note))
+        self.set_class(len(seen.subjects) > 1, "-several")
 
-    def _show_verdict(self, widget: Static, said: Said) -> None:
+    def _tell(self, name: str, words: str, shown: RenderableType | None = None) -> None:
+        self.query_one(f"#{name}", Told).tell(words, shown)
+
+    def _show_verdict(self, widget: Told, said: Said) -> None:
         for verdict in ("good", "usable", "poor"):
             widget.set_class(said.verdict == verdict, verdict)
         widget.set_class(not said.verdict, "hint")
-        widget.update(Text(said.line))
+        widget.tell(said.line)
 
     def _identifier(self) -> str:
         return self.query_one(f"#{id_of('concept.identifier')}", PlainInput).value

@@ -17,7 +17,7 @@ LABEL_WIDTH = 26
 _LONGEST = 200
 
 
-def subject_lines(seen: Look, removed: Tables | None) -> Text:
+def subject_lines(seen: Look, removed: Tables | None) -> str:
     """List the subjects where there are several, the present one marked; nothing where there is one."""
     lines = []
     if len(seen.subjects) > 1:
@@ -32,14 +32,14 @@ def subject_lines(seen: Look, removed: Tables | None) -> Text:
             lines.append(f"  and {len(seen.subjects) - len(shown)} more")
     if removed is not None:
         lines.append(f"Taken out: {_named(removed)}. f9 brings it back")
-    return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+    return "\n".join(lines)
 
 
-def rare_line(words: Sequence[str], typed: str, *, said: str) -> Text:
+def rare_line(words: Sequence[str], typed: str, *, said: str) -> str:
     """List the rare words that a key puts in, the one that was taken marked."""
     marked = " ".join(f"▸{word}" if word == said else word for word in words)
     own = f"  or yours: {safe_text(typed, 12)}" if typed else ""
-    return Text(f"ctrl+r: {marked}{own}")
+    return f"ctrl+r: {marked}{own}"
 
 
 def sentence_table(pairs: Sequence[tuple[str, str]]) -> Table:
