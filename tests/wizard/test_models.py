@@ -148,6 +148,7 @@ def test_what_is_told_of_a_file(web_ui, tmp_path):
     assert with_vae.problems == ()
     assert with_vae.vae == str(web_ui / "v1-5.safetensors")
     assert whole("") == ""
+    assert whole("'/a b.ckpt'") == "/a b.ckpt"
 
 
 def test_what_a_model_predicts_is_settled_for_that_model_alone(tmp_path):

@@ -63,7 +63,12 @@ def facts_of(named: str, *, prediction: str = "auto", vae: str = "", revision: s
 
 
 def whole(named: str) -> str:
-    """Return a path as an absolute one, since a draft may be gone on with elsewhere; a Hub id as it is."""
+    """Return a path as an absolute one, since a draft may be gone on with elsewhere; a Hub id as it is.
+
+    The quotes that a terminal puts round a file dropped into it are left out.
+    """
+    if len(named) > 1 and named[0] == named[-1] and named[0] in "'\"" and is_absent(named):
+        named = named[1:-1]
     return named if not named or is_hub_id(named) else os.path.normpath(from_home(named).absolute())
 
 

@@ -62,7 +62,7 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
         super().__init__()
         self.facts: ModelFacts | None = None
         self._shown: dict[str, str] = {}
-        self._waits = False
+        self._waits = self._can_settle = False
 
     def body(self) -> ComposeResult:
         """Ask for the model; show what it is, and which are known."""
@@ -73,13 +73,13 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
         )
         yield Label(_HINT, classes="hint")
         yield Static(id="facts", markup=False)
+        yield Label("Looking for models …", id="known", classes="question")
+        yield ModelList()
         with Horizontal(id="vae"):
             yield Label("another VAE", classes="hint")
             yield PathInput(
                 self._shown["model.vae"], suffixes=SUFFIXES, placeholder=_VAE_HINT, id=id_of("model.vae")
             )
-        yield Label("Looking for models …", id="known", classes="question")
-        yield ModelList()
 
     def side(self) -> ComposeResult:
         """Say more about the model under the cursor of the list."""
@@ -139,12 +139,19 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
 
     def _show_facts(self) -> None:
         facts = self.facts
-        self.query_one("#facts", Static).update(facts_text(facts))
+        text = facts_text(facts)
+        shown = self.query_one("#facts", Static)
+        if text != shown.content:
+            shown.update(text)
+        shown.set_class(facts is not None and facts.info is None and not facts.is_begun, "poor")
         if facts and facts.info:
             self.draft.set("model.base", facts.base)
             self.draft.set("model.vae", facts.vae)
             self.wizard.draft_changed()
-        self.refresh_bindings()
+        can_settle = facts is not None and facts.can_be_settled
+        if can_settle != self._can_settle:
+            self._can_settle = can_settle
+            self.refresh_bindings()
         if self._waits:
             self._waits = False
             self.action_next()
@@ -203,7 +210,7 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to say what the model predicts where nothing else tells."""
         if action == "settle":
-            return self.facts is not None and self.facts.can_be_settled
+            return self._can_settle
         return super().check_action(action, parameters)
 
     def action_settle(self) -> None:
@@ -214,8 +221,9 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
             self._look()
 
 
-def _known_words(usable: int, others: int) -> str:
-    words = "On this machine" if usable else "No model was found in the usual folders of this machine"
-    if others:
-        words += f"  ({others} that cannot be trained: see Models, at home)"
-    return words
+def _known_words(usable: int, others: int) -> Text:
+    text = Text("On this machine" if usable else "No model was found in the usual folders")
+    more = (["tab, then enter takes one"] if usable else []) + (
+        [f"{others} more cannot be trained"] if others else []
+    )
+    return text.append("".join(f"  ·  {words}" for words in more), style="not bold dim")

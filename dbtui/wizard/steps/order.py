@@ -40,6 +40,9 @@ _BY_CODE = {ExitCode.MODEL: "model", ExitCode.DATASET: "pictures"}
 _BY_KEY = {
     "method.train": "goal",
     "method.captions": "goal",
+    "model.base": "model",
+    "model.vae": "model",
+    "model.prediction": "model",
     "concept.identifier": "subject",
     "concept.class": "subject",
     "concept.instance_prompt": "subject",
@@ -50,7 +53,7 @@ _BY_KEY = {
     "dataset.train_dir": "pictures",
     "dataset.reg_dir": "class_pictures",
 }
-_BY_TABLE = {"model": "model", "prior": "class_pictures"}
+_BY_TABLE = {"prior": "class_pictures"}
 
 
 def step_named(name: str) -> Step:

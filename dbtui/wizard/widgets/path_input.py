@@ -124,18 +124,26 @@ class PathInput(PlainInput):
         self._matching = matches(listing, typed)
         if [completed(typed, entry) for entry in self._matching] == [typed]:
             self._matching = []  # it is written out
-        rows = [Option(Text(_shown(entry))) for entry in self._matching[:MOST_SHOWN]]
+        rows = [Text(_shown(entry)) for entry in self._matching[:MOST_SHOWN]]
         if remark := listing.problem or _remark(len(self._matching), is_cut=listing.is_cut):
-            rows.append(Option(Text(safe_text(remark), style="italic"), disabled=True))
-        self._list.clear_options()
-        self._list.add_options(rows)
+            rows.append(Text(safe_text(remark), style="italic"))
+        if rows != [option.prompt for option in self._list.options]:
+            self._list.clear_options()
+            self._list.add_options(
+                Option(row, disabled=place == len(self._matching[:MOST_SHOWN])) for place, row in enumerate(rows)
+            )
         self._list.highlighted = None
         self._list.styles.offset = (min(len(split(typed)[0]), max(0, self.size.width - 30)), 0)
-        self._list.set_class(bool(rows), "-open")
+        self._open(bool(rows))
 
     def _close(self) -> None:
         self._matching = []
-        self._list.remove_class("-open")
+        self._open(False)
+
+    def _open(self, is_open: bool) -> None:
+        if is_open != self._is_open:
+            self._list.set_class(is_open, "-open")
+            self.refresh_bindings()  # escape closes the list, or goes back
 
     @property
     def _is_open(self) -> bool:
