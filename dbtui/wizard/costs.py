@@ -13,12 +13,14 @@ class Costs:
         result_bytes: the file that comes out.
         states_bytes: all checkpoints that exist at one time.
         pictures: how many a training shows to the model (steps x batch).
+        at_once: how many of them a step takes.
     """
 
     vram_gb: tuple[int, int]
     result_bytes: tuple[int, int]
     states_bytes: tuple[int, int]
     pictures: tuple[int, int]
+    at_once: tuple[int, int]
 
     def lines(self) -> tuple[str, str, str]:
         """Return it in words: memory, disk, time."""
@@ -27,7 +29,8 @@ class Costs:
         return (
             f"GPU   {_between(*(f'{size} GB' for size in self.vram_gb))}",
             f"disk  {gigabytes(self.result_bytes[1])}, {gigabytes(self.states_bytes[1])} meanwhile",
-            f"time  {_between(*(f'{count:,} pictures' for count in self.pictures))}, see step 6",
+            f"time  {_between(*(f'{count:,} pictures' for count in self.pictures))}, "
+            f"{'-'.join(map(str, dict.fromkeys(self.at_once)))} a step",
         )
 
 
@@ -51,6 +54,7 @@ def costs(train: str, family: str = "sd1") -> Costs | None:
         result_bytes=_range(result_bytes(config, model, size) for config in configs for size in (half, whole)),
         states_bytes=_range(checkpoint_bytes(config, model, half) * CHECKPOINTS for config in configs),
         pictures=_range((config.train.max_steps or 0) * config.train.batch_size for config in configs),
+        at_once=_range(config.train.batch_size for config in configs),
     )
 
 

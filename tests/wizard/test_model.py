@@ -205,3 +205,14 @@ async def test_an_answer_that_comes_too_late_is_not_believed(open_app, web_ui, m
 def test_settings_of_the_model_are_asked_here_or_in_the_form():
     assert step_of_key("model.vae").name == "model"
     assert step_of_key("model.clip_skip").name == "training"
+
+
+async def test_a_preset_for_another_family_is_chosen_anew(open_app, web_ui):
+    draft = named(web_ui / "v1-5.safetensors")
+    draft.preset = "sd15-12gb"
+    async with open_app(size=NARROW, step="model", draft=draft) as (app, pilot):
+        assert app.draft.preset == "sd15-12gb"
+        await pilot.press("tab", "end", "enter")
+        await settle(pilot)
+        assert app.draft.get("model.base") == str(web_ui / "v2-guess.safetensors")
+        assert app.draft.preset == ""

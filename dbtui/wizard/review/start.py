@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dbtui.runs.launch import TrainerProcess, launch
 from dbtui.runs.prepare import make_run
+from dbtui.wizard.recent import remember_model
 from dbtui.wizard.review.reviewed import Reviewed
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.names import check_run_name
@@ -31,6 +32,7 @@ def start_run(reviewed: Reviewed, runs_dir: Path, name: str) -> TrainerProcess:
         why = safe_text(error.strerror or error)
         raise UserError(f"the trainer cannot be started ({why}): try again", ExitCode.FAILED) from error
     process.wait_until_alive()
+    remember_model(str(reviewed.config.model.base))
     return process
 
 

@@ -45,7 +45,8 @@ A **LoRA** leaves the model as it is and learns a small file, used beside it or 
 less memory and disk, and learns a little less.
 
 *GPU*: memory of the graphics card, from the smallest preset to the best. *disk*: the result at its largest, and
-the states from which a training goes on after a stop. *time*: how many pictures the model is shown.
+the states from which a training goes on after a stop. *time*: how many pictures the model is shown;
+how long each takes depends on the card.
 """
 
     def body(self) -> ComposeResult:

@@ -15,6 +15,7 @@ from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.models import settled
 from dbtui.wizard.models.about import about_model, facts_text
 from dbtui.wizard.models.facts import ModelFacts, facts_of
+from dbtui.wizard.models.fit import is_misfit
 from dbtui.wizard.models.known import SUFFIXES, with_tilde
 from dbtui.wizard.models.search import ListedModel, known_models
 from dbtui.wizard.recent import recent_models, remember_model
@@ -135,6 +136,9 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
             if settled.take(self.draft, self.facts):
                 self._look()
                 return
+            family = self.facts.info.family if self.facts.info else None
+            if await in_thread(is_misfit, draft.preset, family):
+                self.draft.preset = ""  # the hardware step chooses one that fits
         self._show_facts()
 
     def _show_facts(self) -> None:
