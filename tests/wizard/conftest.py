@@ -93,3 +93,14 @@ def looks_like(tmp_path: Path) -> Callable[[WizardApp, str], None]:
         assert text == path.read_text(encoding="utf-8"), f"{path.name} differs:\n{text}"
 
     return compare
+
+
+async def comes_to_look_like(pilot: Pilot, looks_like: Callable[[WizardApp, str], None], name: str) -> None:
+    """Compare the screen with a golden text once it is drawn: keys and heights come last."""
+    last, same, deadline = "", 0, time.monotonic() + 60
+    while same < 4 and time.monotonic() < deadline:
+        await pilot.pause(0.05)
+        text = screen_text(pilot.app)
+        same = same + 1 if text == last and text.rstrip().endswith("palette") else 0
+        last = text
+    looks_like(pilot.app, name)

@@ -18,7 +18,7 @@ from dbtui.wizard.steps.hardware import family_of
 from dbtui.wizard.steps.hardware_answers import choose_preset
 from dbtui.wizard.steps.hardware_table import column_at, shown_columns
 from dbtui.wizard.steps.hardware_words import Machine, machine_lines, precision_words, reason
-from tests.wizard.conftest import NARROW, WIDE, screen_text, until
+from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, until
 from trainer_core.config.reader import parse_config
 
 RTX = Gpu("NVIDIA GeForce RTX 3060", "580.65", 12.0, 11.4, (8, 6))
@@ -252,7 +252,7 @@ async def test_the_best_is_chosen_and_the_reason_said(open_app, machine, looks_l
     machine(RTX)
     async with open_app(size=NARROW, step="hardware", draft=draft_of()) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
-        looks_like(app, "hardware_12gb_narrow")
+        await comes_to_look_like(pilot, looks_like, "hardware_12gb_narrow")
         assert app.draft.preset == "sd15-12gb"
         await pilot.press("right")
         assert app.draft.preset == "sd15-16gb"
@@ -265,7 +265,7 @@ async def test_wide(open_app, machine, looks_like):
     machine(RTX, T4)
     async with open_app(size=WIDE, step="hardware", draft=draft_of("sd2", method__train="lora")) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
-        looks_like(app, "hardware_lora_wide")
+        await comes_to_look_like(pilot, looks_like, "hardware_lora_wide")
         assert app.draft.preset == "sd21-lora-12gb"
 
 
@@ -273,7 +273,7 @@ async def test_a_card_without_bf16_says_so(open_app, machine, looks_like):
     machine(T4)
     async with open_app(size=NARROW, step="hardware", draft=draft_of()) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
-        looks_like(app, "hardware_no_bf16")
+        await comes_to_look_like(pilot, looks_like, "hardware_no_bf16")
         assert app.draft.get("memory.mixed_precision") == "fp16"
 
 
@@ -283,7 +283,7 @@ async def test_no_card_and_a_model_of_unknown_family_still_lets_one_choose(open_
     draft.set("model.base", "owner/some-model")
     async with open_app(size=NARROW, step="hardware", draft=draft) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
-        looks_like(app, "hardware_no_card")
+        await comes_to_look_like(pilot, looks_like, "hardware_no_card")
         await pilot.press("end", "enter")
         assert (app.draft.preset, app.draft.step) == ("sd21-24gb", "training")
 
@@ -334,7 +334,7 @@ async def test_a_driver_that_hangs_or_breaks_keeps_nobody_from_choosing(
     async with open_app(size=NARROW, step="hardware", draft=draft_of()) as (app, pilot):
         await until(pilot, lambda: asked.is_set() and app.screen.offered, "the driver was asked")
         await pilot.press("enter")
-        looks_like(app, "hardware_waiting")
+        await comes_to_look_like(pilot, looks_like, "hardware_waiting")
         monkeypatch.setattr(hardware, "find_gpus", lambda stopped: 1 / 0)
         await pilot.press("escape")
         app.go_by(1)

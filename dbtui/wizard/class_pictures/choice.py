@@ -13,6 +13,7 @@ FROM: tuple[From, ...] = get_args(From)
 USUAL_COUNT = 200
 """As many as the field's scripts draw for each class."""
 
+_UNASKED = "unasked"
 _CHOICE, _WAITING = "class_pictures.from", "class_pictures.waiting"
 _NUMBER, _REG_DIR, _PROMPT = "prior.num_class_images", "dataset.reg_dir", "prior.class_prompt"
 _GENERAL = (_NUMBER, _REG_DIR, _PROMPT)
@@ -71,10 +72,12 @@ def choose(draft: Draft, choice: From) -> None:
         return
     waiting = _dict_in(draft.aside, _WAITING)
     answers = _take_out(draft)
-    waiting[present or "none"] = answers
+    waiting[present or _UNASKED] = answers
+    if choice == "none":
+        return
     back = waiting.get(choice)
     if not isinstance(back, dict):
-        back = _first_answers(answers) if choice == "generate" else {}
+        back = _first_answers(waiting.get(_UNASKED)) if choice == "generate" else {}
     _put_back(draft, back)
 
 
@@ -85,12 +88,16 @@ def share_folder(draft: Draft, group: OneClass) -> None:
             draft.concepts[number].pop("class_dir", None)
 
 
-def _first_answers(before: Tables) -> Tables:
-    """Return what to draw where nothing was answered: the usual number, with the prompts known so far."""
-    prompts = {
-        name: {"class_prompt": of} for name, each in before["concepts"].items() if (of := each["class_prompt"])
+def _first_answers(before: object) -> Tables:
+    """Return what to draw where nothing was answered: the usual number, with the prompts known from before."""
+    known = before if isinstance(before, dict) else {}
+    general = {**_dict_in(known, "general"), _NUMBER: USUAL_COUNT, _REG_DIR: None}
+    concepts = {
+        name: {"class_prompt": kept.get("class_prompt")}
+        for name, kept in _dict_in(known, "concepts").items()
+        if isinstance(kept, dict)
     }
-    return {"general": {_NUMBER: USUAL_COUNT, _PROMPT: before["general"].get(_PROMPT)}, "concepts": prompts}
+    return {"general": general, "concepts": concepts}
 
 
 def _take_out(draft: Draft) -> Tables:

@@ -129,6 +129,6 @@ def _without_class(config: Config) -> list[Fault]:
 
 def _is_of_subject(fault: Fault, scan: Scan) -> bool:
     """Whether it lies in a folder of training pictures; that its class is not known is a fault of this step."""
-    if "pictures of its class" in fault.text:
+    if "pictures of its class" in fault.text or any(fault.path.is_relative_to(each.path) for each in scan.classes):
         return False
     return any(fault.path.is_relative_to(folder.path) for folder in scan.train)

@@ -93,8 +93,10 @@ class _Bar:
 
 
 def _bars_of(each: ClassBalance, weighed: Weighed, *, is_only: bool) -> list[_Bar]:
-    repeats = each.train_count / each.train_pictures if each.train_pictures else 0
-    words = f"{counted(each.train_pictures, 'picture')} x {repeats:g}"
+    key = class_key(each.class_name)
+    repeats = sorted(folder.repeats for folder in weighed.folders if class_key(folder.class_name) == key)
+    times = f"{repeats[0]}" if repeats[0] == repeats[-1] else f"{repeats[0]} to {repeats[-1]}"
+    words = f"{counted(each.train_pictures, 'picture')} x {times}"
     label = "training" if is_only else safe_text(each.class_name or "no class", _LABEL - 1)
     bars = [_Bar(label, each.train_count, words, "$primary")]
     if each.class_pictures:

@@ -7,7 +7,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Label, Static
 
@@ -19,7 +18,7 @@ from dbtui.forms.widgets.text_line import TextLine
 from dbtui.wizard.answers import captions_method
 from dbtui.wizard.class_pictures.choice import From, OneClass, choose, chosen, classes, share_folder, usual
 from dbtui.wizard.class_pictures.weigh import Weighed, balancing, renames, set_repeats, weigh
-from dbtui.wizard.class_pictures.words import NOT_ASKED, balance_hint, balance_lines, offered, why
+from dbtui.wizard.class_pictures.words import NOT_ASKED, balance_hint, offered, why
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.pictures.chosen import is_laid_out
@@ -27,6 +26,7 @@ from dbtui.wizard.pictures.found import Progress
 from dbtui.wizard.step_screen import StepScreen, id_of
 from dbtui.wizard.steps.class_pictures_help import HELP
 from dbtui.wizard.training.draft_form import form_of
+from dbtui.wizard.widgets.balance_bars import BalanceBars
 from dbtui.wizard.widgets.choices import Choice, Choices
 from dbtui.wizard.widgets.plain_input import PlainInput
 from trainer_core.config.words import Path, shown_key
@@ -72,7 +72,7 @@ class ClassPicturesScreen(StepScreen):
             yield from self._folders()
         with Vertical(id="generate"):
             yield from self._drawing()
-        yield Static(id="balance", markup=False)
+        yield BalanceBars()
         yield Static(id="hint", classes="hint", markup=False)
         yield Static(id="wrong", classes="poor", markup=False)
 
@@ -235,6 +235,7 @@ class ClassPicturesScreen(StepScreen):
         self._weigh_now()
 
     def _show_later(self) -> None:
+        self.weighed, self.trouble = None, ""  # what is shown is not what is answered any more
         if self._timer:
             self._timer.stop()
         self._timer = self.set_timer(_PAUSE, self._show_anew)
@@ -262,13 +263,9 @@ class ClassPicturesScreen(StepScreen):
 
     def _show_balance(self) -> None:
         weighed = self.weighed
-        width = self.query_one("#balance").size.width or 72
-        has_any = bool(weighed and weighed.balances)
-        self.query_one("#balance", Static).update(
-            balance_lines(weighed, width) if weighed and has_any else Content("")
-        )
+        self.query_one(BalanceBars).show(weighed)
         hint = balance_hint(weighed, renames(weighed, self.draft)) if weighed else self.trouble
-        if weighed and not has_any:
+        if weighed and not weighed.balances:
             hint = "The balance is shown once the pictures are chosen (step 4)."
         self.query_one("#hint", Static).update(Text(hint))
         self._show_wrong()
