@@ -19,6 +19,11 @@ async def test_any_step_can_be_chosen(open_app):
         await pilot.press("f2", "end", "enter")
         await settle(pilot)
         assert app.draft.step == "review"
+        await pilot.press("f2", "3")
+        await settle(pilot)
+        assert app.draft.step == "subject"
+        await pilot.press("f2", "8")
+        await settle(pilot)
         await pilot.press("f1")
         assert app.screen.__class__.__name__ == "HelpScreen"
         await pilot.press("escape")

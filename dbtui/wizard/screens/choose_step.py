@@ -18,6 +18,12 @@ class ChooseStep(ModalScreen[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "close", id="choose_step.close", tooltip="Stay where you are"),
+        *(
+            Binding(
+                f"{place}", f"dismiss({step.name!r})", id=f"choose_step.{step.name}", tooltip=f"Go to {step.word}"
+            )
+            for place, step in enumerate(STEPS, 1)
+        ),
     ]
 
     def __init__(self, present: str) -> None:

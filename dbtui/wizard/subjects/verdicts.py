@@ -61,7 +61,7 @@ def of_class(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
     class_name = text_of(concepts[place], "class")
     if not class_name:
         examples = "1girl or landscape" if goal == "style" else "frog, man or 1girl"
-        return Said("", f"such as {examples}; may be left empty")
+        return Said("", f"such as {examples}; class pictures need it")
     if not is_plain(class_name):
         return UNSEEN
     report = judge_class(class_name)
