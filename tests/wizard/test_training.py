@@ -48,20 +48,26 @@ def row_of(app, key: str) -> SettingRow:
     return next(row for row in app.screen.query(SettingRow) if key in row.matter.keys)
 
 
-@pytest.mark.parametrize(("size", "name"), [(NARROW, "narrow"), (WIDE, "wide")])
-async def test_the_preset_has_answered_everything(open_app, looks_like, size, name):
-    async with open_app(size=size, step="training", draft=Draft(preset="sd15-12gb")) as (app, pilot):
+async def both(app, pilot, looks_like, name: str) -> None:
+    """Compare the screen as it is at both sizes; it ends narrow."""
+    for size, word in ((WIDE, "wide"), (NARROW, "narrow")):
+        await pilot.resize_terminal(*size)
+        await settle(pilot)
+        looks_like(app, f"{name}_{word}")
+
+
+async def test_the_preset_has_answered_everything(open_app, looks_like):
+    async with open_app(size=NARROW, step="training", draft=Draft(preset="sd15-12gb")) as (app, pilot):
         assert NO_PICTURES in screen_text(app)
-        looks_like(app, f"training_empty_{name}")
+        await both(app, pilot, looks_like, "training_empty")
         await pilot.press("enter")
         await settle(pilot)
         assert app.draft.step == "review"
         assert app.draft.tables == {}
 
 
-@pytest.mark.parametrize(("size", "name"), [(NARROW, "narrow"), (WIDE, "wide")])
-async def test_answers_are_marked_and_counted(open_app, looks_like, draft, size, name):
-    async with open_app(size=size, step="training", draft=draft) as (app, pilot):
+async def test_answers_are_marked_and_counted(open_app, looks_like, draft):
+    async with open_app(size=NARROW, step="training", draft=draft) as (app, pilot):
         assert "60 pictures a pass = 60 steps; 1,600 steps = 26.7 passes" in screen_text(app)
         await pilot.press(*"600", "down", *"2e-6", "down", "4", "ctrl+n")
         await settle(pilot)
@@ -70,33 +76,26 @@ async def test_answers_are_marked_and_counted(open_app, looks_like, draft, size,
         assert draft.get("sample.prompts") == [{"prompt": "a photo of sls frog in the snow"}]
         assert draft.get("sample.every_n_steps") == 200
         assert app.screen.length.words == "60 pictures a pass / batches of 4 = 15 steps; 600 steps = 40.0 passes"
-        looks_like(app, f"training_filled_{name}")
+        await both(app, pilot, looks_like, "training_filled")
 
 
-@pytest.mark.parametrize(("size", "name"), [(NARROW, "narrow"), (WIDE, "wide")])
-async def test_what_is_wrong_is_said_beside_the_field_and_keeps_from_going_on(
-    open_app, looks_like, draft, size, name
-):
-    async with open_app(size=size, step="training", draft=draft) as (app, pilot):
+async def test_what_is_wrong_is_said_beside_the_field_and_keeps_from_going_on(open_app, looks_like, draft):
+    async with open_app(size=NARROW, step="training", draft=draft) as (app, pilot):
         await pilot.press("0", "down", "tab", "x")
         await settle(pilot)
         assert screen_text(app).count("must be a whole number from 1 to 10000000, not 0") >= 1
         await pilot.press("enter")
         await settle(pilot)
-        looks_like(app, f"training_wrong_{name}")
+        await both(app, pilot, looks_like, "training_wrong")
         assert app.draft.step == "training"
         assert draft.get("train.max_steps") is None
-        await pilot.press("escape")
-        await settle(pilot)
         app.go_to(step_named("training"), "train.max_steps")
         await settle(pilot)
-        assert row_of(app, "train.max_steps").editor.value == "0"
+        assert row_of(app, "train.max_steps").editor.value == "0"  # nothing that was typed is lost
         await pilot.press("ctrl+r", "tab", "tab", "tab", "ctrl+r")
         await settle(pilot)
         assert row_of(app, "train.batch_size").editor.value == "1"
-        await pilot.press("enter")
-        await settle(pilot)
-        assert app.draft.step == "review"
+        assert app.screen.problems() == []
 
 
 async def test_settings_that_do_not_go_together_are_said_as_the_reader_says_it(open_app, looks_like, draft):
@@ -107,18 +106,15 @@ async def test_settings_that_do_not_go_together_are_said_as_the_reader_says_it(o
         looks_like(app, "training_conflict")
         assert "! train.max_steps and train.epochs cannot both be given; remove one of them" in screen_text(app)
         await pilot.press("enter")
-        await settle(pilot)
         assert app.draft.step == "training"
         await pilot.press("ctrl+r")
         app.screen.show_key("dataset.cache_latents")
         await until(pilot, lambda: isinstance(app.screen, AllSettings) and app.screen.editor, "its editor is open")
         assert 'set dataset.cache_latents = "off"' in screen_text(app)
-        await pilot.press("left", "enter")
+        await pilot.press("left", "enter", "escape")
         await settle(pilot)
         assert draft.get("dataset.cache_latents") == "off"
-        await pilot.press("escape", "enter")
-        await settle(pilot)
-        assert app.draft.step == "review"
+        assert app.screen.problems() == []
 
 
 async def test_steps_or_passes_and_back(open_app, looks_like, draft):
@@ -146,36 +142,31 @@ async def test_a_lora_is_asked_other_things(open_app, looks_like, frogs):
         assert "save as" not in screen_text(app)
 
 
-@pytest.mark.parametrize(("size", "name"), [(NARROW, "narrow"), (WIDE, "wide")])
-async def test_every_setting_can_be_searched_and_edited(open_app, looks_like, draft, size, name):
-    async with open_app(size=size, step="training", draft=draft) as (app, pilot):
+async def test_every_setting_can_be_searched_and_edited(open_app, looks_like):
+    draft = Draft(preset="sd15-12gb", tables={"model": {"clip_skip": 2}})
+    async with open_app(size=NARROW, step="training", draft=draft) as (app, pilot):
         await pilot.press("f3")
         await settle(pilot)
-        looks_like(app, f"settings_{name}")
-        await pilot.press(*"noise offset")
+        assert app.screen.query_one(OptionList).option_count > 100
+        assert len(app.screen.query("AllSettings > *, #middle *")) < 15  # many widgets would make it slow
+        await both(app, pilot, looks_like, "settings")
+        await pilot.press(*"offset")
         await settle(pilot)
-        looks_like(app, f"settings_search_{name}")
-        await pilot.press("enter", *"0.05", "enter")
+        await both(app, pilot, looks_like, "settings_search")
+        await pilot.press("enter", *"0.5", "enter")
         await settle(pilot)
-        assert draft.get("loss.noise_offset") == 0.05
+        assert draft.get("loss.noise_offset") == 0.5
         assert "loss.noise_offset_random_strength" in screen_text(app)  # it has an effect now
         await pilot.press("enter", "x")
         await settle(pilot)
-        looks_like(app, f"settings_wrong_{name}")
-        assert draft.get("loss.noise_offset") == 0.05
+        await both(app, pilot, looks_like, "settings_wrong")
+        assert draft.get("loss.noise_offset") == 0.5
         await pilot.press("ctrl+r", "escape")
         await settle(pilot)
         assert draft.get("loss.noise_offset") is None
         await pilot.press("escape")
         assert app.screen.query_one("#search", Input).value == ""
-        await pilot.press("escape")
-        await settle(pilot)
-        assert app.screen.NAME == "training"
-
-
-async def test_what_has_no_effect_is_shown_with_the_reason_by_one_key(open_app, looks_like, draft):
-    async with open_app(size=NARROW, step="training", draft=draft) as (app, pilot):
-        await pilot.press("f3", *"conv rank")
+        await pilot.press(*"conv_")
         await settle(pilot)
         assert "0 settings · f4: 2 more" in screen_text(app)
         assert "No setting is called that." in screen_text(app)
@@ -183,6 +174,9 @@ async def test_what_has_no_effect_is_shown_with_the_reason_by_one_key(open_app, 
         await settle(pilot)
         assert 'no effect now: used only with method.train = "lora" (it is "full")' in screen_text(app)
         looks_like(app, "settings_without_effect")
+        await pilot.press("escape", "escape")
+        await settle(pilot)
+        assert app.screen.NAME == "training"
 
 
 async def test_previews_are_added_edited_and_removed(open_app, looks_like, draft):
@@ -202,16 +196,15 @@ async def test_previews_are_added_edited_and_removed(open_app, looks_like, draft
         await pilot.press("f8")
         await settle(pilot)
         assert draft.get("sample.prompts") == [{"prompt": "a photo of frog"}]
-        await pilot.press(*"prompts add", "enter", *"a house", "enter")
+        app.screen.query_one("#search", Input).value = "prompts add"
+        await pilot.press("enter", *"hi", "enter")
         await settle(pilot)
-        assert [each["prompt"] for each in draft.get("sample.prompts")] == ["a photo of frog", "a house"]
+        assert [each["prompt"] for each in draft.get("sample.prompts")] == ["a photo of frog", "hi"]
         await pilot.press("escape")
         await settle(pilot)
         assert "1 of 2" in screen_text(app)
-
-
-async def test_a_typed_preview_is_one_and_an_empty_one_is_none(open_app, draft):
-    async with open_app(size=NARROW, step="training", draft=draft) as (app, pilot):
+        draft.set("sample.prompts", None)
+        app.screen.form.changed()
         app.screen.show_key("sample.prompts.prompt")
         await pilot.press(*"hi")
         await settle(pilot)
@@ -222,43 +215,42 @@ async def test_a_typed_preview_is_one_and_an_empty_one_is_none(open_app, draft):
         assert app.screen.problems() == []
 
 
-async def test_every_setting_has_an_editor_that_shows_its_value_and_another(open_app):
-    async with open_app() as (app, _):
-        with app._context():
-            for path in paths_of_all():
-                draft = Draft()
-                met(path, draft)
-                form = form_of(draft)
-                editor = editor_for(form.state(path))
-                assert editor.value == form.state(path).text
-                form.enter(path, another_text(path))
-                editor.show_state(form.state(path), text=True)
-                assert editor.value == another_text(path)
+@pytest.fixture
+def later_schema(monkeypatch):
+    yield from with_made_up(Extended, monkeypatch)
 
 
-@pytest.mark.parametrize("later", [False, True], ids=["today's schema", "a later schema"])
-async def test_settings_of_every_kind_are_edited_by_keyboard(open_app, monkeypatch, later):
-    schema = with_made_up(Extended, monkeypatch) if later else iter([None])
-    next(schema)
-    paths = [path for path in paths_of_all() if (path[0] == "made_up") == later]
-    one_of_each = {kind_of(path): path for path in paths}
-    assert len(one_of_each) >= 7
-    async with open_app(size=WIDE, step="training", draft=Draft()) as (app, pilot):
+async def test_every_setting_has_an_editor_and_every_kind_is_edited_by_keyboard(open_app, later_schema):
+    async with open_app(size=NARROW, step="training", draft=Draft()) as (app, pilot):
         await pilot.press("f3")
         await settle(pilot)
+        show_all(app, paths_of_all())
+        one_of_each = {kind_of(path): path for path in paths_of_all() if path[0] == "made_up"}
+        assert len(one_of_each) == 9
         for path in one_of_each.values():
             draft = Draft()
             met(path, draft)
             app.draft, app.screen.form = draft, form_of(draft)
             app.screen.show_key(dotted(path))
-            await pilot.pause()
-            assert app.screen.editor.path == path
+            await until(pilot, lambda path=path: getattr(app.screen.editor, "path", ()) == path, "it is edited")
             assert str(path[-1]) in screen_text(app)
             await type_into(pilot, app.screen.editor, another_text(path))
             values = {named.path: named.value for named in settings_of(resolved(draft).model_dump(by_alias=True))}
             assert text_of(values[path]) == another_text(path)
             assert values[path] != all_fields()[dotted(path)].default
-    next(schema, None)
+
+
+def show_all(app, paths):
+    with app._context():
+        for path in paths:
+            draft = Draft()
+            met(path, draft)
+            form = form_of(draft)
+            editor = editor_for(form.state(path))
+            assert editor.value == form.state(path).text
+            form.enter(path, another_text(path))
+            editor.show_state(form.state(path), text=True)
+            assert editor.value == another_text(path)
 
 
 def kind_of(path):
@@ -271,7 +263,9 @@ async def type_into(pilot, editor, text):
         while editor.value != text:
             await pilot.press("right")
     else:
-        await pilot.press(*text, "escape")
+        editor.value = text[:-1]
+        editor.action_end()
+        await pilot.press(text[-1])
     await pilot.pause()
 
 
@@ -336,13 +330,3 @@ def test_the_other_unit_begins_with_about_as_much():
 def test_the_first_preview_is_what_one_would_write(goal, concept, prompt):
     draft = Draft(goal=goal, tables={"concept": [concept]})
     assert next_prompt(draft, resolved(draft)) == prompt
-
-
-async def test_the_list_has_no_more_widgets_than_it_needs(open_app, draft):
-    """What makes a screen slow is the number of its widgets: all settings are one."""
-    async with open_app(size=NARROW, step="training", draft=draft) as (app, pilot):
-        assert len(app.screen.query("#rows *")) <= 2.6 * len(app.screen.query(SettingRow))
-        await pilot.press("f3")
-        await settle(pilot)
-        assert app.screen.query_one(OptionList).option_count > 100
-        assert len(app.screen.query("AllSettings > *, #middle *")) < 15

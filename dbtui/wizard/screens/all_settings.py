@@ -86,28 +86,36 @@ again is done. What you type is taken as soon as it is a value; until then the o
     def on_mount(self) -> None:
         """Begin at the setting that was asked for."""
         self.query_one("#search").focus()
-        self._list()
         if self.key:
             self.show_key(self.key)
+        else:
+            self._list()
         self._check()
 
     def show_key(self, key: str) -> None:
         """Edit a setting, or the first one below a table, also where it has no effect just now."""
         self._close_editor()
-        self._list()
-        if not self._place_of_key(key):
+        self._empty_search()
+        place = self._place_of_key(key)
+        if not place:
             self.with_unused = True
-            self._list()
-        self._list(self._place_of_key(key))
+            place = self._place_of_key(key)
+        self._list(place)
         self.call_after_refresh(self.action_edit)
 
     def _place_of_key(self, key: str) -> str:
-        """Return the first entry for a setting or for what is below a table."""
-        for place, entry in self.entries.items():
-            found = entry.state.field.key if isinstance(entry, Line) else entry.table.key
-            if found == key or found.startswith(f"{key}."):
-                return place
+        """Return the first entry that is listed for a setting or for what is below a table."""
+        for entry in listing(self.form, with_unused=self.with_unused).entries:
+            if not isinstance(entry, Heading):
+                found = entry.state.field.key if isinstance(entry, Line) else entry.table.key
+                if found == key or found.startswith(f"{key}."):
+                    return _place(entry)
         return ""
+
+    def _empty_search(self) -> None:
+        search = self.query_one("#search", Input)
+        with search.prevent(Input.Changed):
+            search.value = ""
 
     # The list.
 
@@ -223,9 +231,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
 
     def _add(self, table: TableInfo) -> None:
         number = self.form.add(table)
-        search = self.query_one("#search", Input)
-        with search.prevent(Input.Changed):
-            search.value = ""  # what was looked for need not match what is new
+        self._empty_search()  # what was looked for need not match what is new
         self._list(place_of((*table.key.split("."), number, table.fields[0].name)))
         self._check()
         self.action_edit()

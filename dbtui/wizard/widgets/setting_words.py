@@ -25,9 +25,9 @@ class SettingWords(Static):
         self._between, self._with_key = between, with_key
 
     def show(self, state: State | None) -> None:
-        """Show the words of a setting, or none."""
+        """Show the words of a setting, or none; where their room is given, nothing else moves."""
         words = Text()
         if state is not None:
             words.append(state.field.key + self._between if self._with_key else "", style="bold")
             words.append(self._between.join(explained(state)))
-        self.update(words)
+        self.update(words, layout=self.styles.is_auto_height)
