@@ -90,6 +90,7 @@ def wrong(place: Path) -> Draft:
 async def reviewed(app, pilot) -> None:
     await until(pilot, lambda: app.screen.reviewed is not None, "everything is looked at")
     await settle(pilot)
+    await until(pilot, lambda: "n name" in screen_text(app), "the keys are shown")
 
 
 @pytest.fixture
@@ -177,6 +178,7 @@ async def test_the_file_is_written_and_another_is_not_overwritten(open_review, l
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, WriteFile), "it asks for a name")
         await pilot.pause()
+        await until(pilot, lambda: "cancel" in screen_text(app), "the keys are shown")
         looks(app, "write_file")
         await pilot.press(*"mine", "enter")
         await until(pilot, lambda: "ctrl+r" in screen_text(app), "it asks")
@@ -202,8 +204,7 @@ async def test_the_file_is_written_and_another_is_not_overwritten(open_review, l
 async def test_the_command_is_copied_and_its_file_is_written_first(open_review, place: Path):
     (place / "frog-7.toml").write_text("mine")
     async with open_review(answered(place), WIDE) as (app, pilot):
-        app.screen.query_one("#name").focus()
-        await pilot.press(*"frog-7", "enter", "c")
+        await pilot.press("n", *"frog-7", "enter", "c")
         await until(pilot, lambda: app.clipboard, "it is copied")
         assert app.clipboard == f"dbtui run {place}/frog-7-2.toml --name frog-7"
         assert (place / "frog-7.toml").read_text() == "mine"
@@ -222,8 +223,7 @@ async def test_the_command_is_copied_and_its_file_is_written_first(open_review, 
 async def test_a_name_that_cannot_be_is_told_while_it_is_typed(open_review, place: Path):
     (place / "runs" / "frog").mkdir(parents=True)
     async with open_review(answered(place), WIDE) as (app, pilot):
-        app.screen.query_one("#name").focus()
-        await pilot.press(*"frog")
+        await pilot.press("n", *"frog")
         assert "there is a run named frog" in screen_text(app)
         await pilot.press("enter", "s")
         await settle(pilot)

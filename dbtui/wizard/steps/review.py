@@ -47,7 +47,10 @@ class ReviewScreen(StepScreen):
         Binding("s", "start", "start", id="review.start", tooltip="Start the training; it goes on by itself"),
         Binding("w", "write", "write only", id="review.write", tooltip="Write the run file for later"),
         Binding("c", "copy", "copy", id="review.copy", tooltip="Copy the command that trains it"),
-        Binding("r", "look_again", "again", id="review.again", tooltip="Look at everything once more"),
+        Binding("n", "name", "name", id="review.name", tooltip="Give the run a name"),
+        Binding(
+            "r", "look_again", "look again", id="review.again", show=False, tooltip="Look at everything again"
+        ),
         Binding("enter", "next", "next", id="review.next", show=False, tooltip="From the name to the plan"),
     ]
 
@@ -175,9 +178,13 @@ class ReviewScreen(StepScreen):
         """Leave the name; nothing is started by Enter, with which one goes through the steps."""
         self.query_one("#mends" if self.has_class("-wrong") else "#plan").focus()
 
+    def action_name(self) -> None:
+        """Go to the name."""
+        self.set_focus(self.query_one("#name"))
+
     def show_key(self, key: str) -> None:
         """There is one field."""
-        self.query_one("#name").focus()
+        self.action_name()
 
     # What is wrong.
 

@@ -9,6 +9,7 @@ what would happen, and the file that says so.
 * **s** starts the training. It runs by itself: you may close this terminal and come back with `dbtui`.
 * **w** writes the run file only, for later or for another machine. `dbtui run FILE` trains exactly the same.
 * **c** copies that command (the terminal must allow it; it is shown as text as well).
+* **n** gives the run a name of your own.
 * **r** looks again, after something was mended outside.
 * **tab** goes between the name, the plan and the file; what has the focus is shown larger, arrows scroll it.
 
