@@ -117,6 +117,7 @@ async def test_a_ckpt_is_explained(open_app, looks_like, web_ui):
         app,
         _,
     ):
+        looks_like(app, "model_ckpt")
         told = " ".join(screen_text(app).split())
         assert "a process of its own that takes only numbers" in told
         assert "dbtui convert" in told

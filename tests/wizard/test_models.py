@@ -141,7 +141,10 @@ def test_what_is_told_of_a_file(web_ui, tmp_path):
     assert facts_of(str(tmp_path / "nothing")).is_begun
     pickle = facts_of(str(web_ui / "old.ckpt"))
     assert "dbtui convert" in remarks(pickle)[0]
-    assert "old.safetensors" in remarks(pickle)[0]
+    assert remarks(pickle)[0].endswith(
+        "~/ComfyUI/models/checkpoints/old.ckpt ~/ComfyUI/models/checkpoints/old.safetensors"
+    )
+    assert (pickle.sign, facts.sign) == ("?", "✓")
     no_vae = write_model(tmp_path / "no_vae.safetensors", without="first_stage_model.")
     assert "no VAE" in facts_of(str(no_vae)).problems[0]
     with_vae = facts_of(str(no_vae), vae="~/ComfyUI/models/checkpoints/v1-5.safetensors")

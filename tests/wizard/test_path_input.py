@@ -183,3 +183,24 @@ async def test_an_error_in_the_thread_reaches_the_one_who_waits():
 
     with pytest.raises(ValueError, match="no"):
         await in_thread(fails)
+
+
+async def test_leaving_does_not_wait_for_a_folder_that_hangs(places, monkeypatch):
+    answer, asked = threading.Event(), threading.Event()
+
+    def hangs(folder, suffixes):
+        asked.set()
+        answer.wait(60)
+        return Listing()
+
+    monkeypatch.setattr(module, "list_folder", hangs)
+    try:
+        async with _Asks().run_test(size=(60, 14)) as pilot:
+            await pilot.press("l")
+            await until(pilot, asked.is_set, "the folder is read")
+        left = [thread for thread in threading.enumerate() if thread.name == "hangs"]
+        assert [thread.daemon for thread in left] == [True]
+    finally:
+        answer.set()
+    for thread in left:
+        thread.join(60)

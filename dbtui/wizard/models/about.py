@@ -14,9 +14,9 @@ def facts_text(facts: ModelFacts | None) -> Text:
     if facts.info is None:
         if facts.is_begun:
             return Text("  there is no model here yet", "dim")
-        return Text("\n".join(f"✗ {problem}" for problem in facts.problems))
+        return Text("\n".join(f"{facts.sign} {problem}" for problem in facts.problems))
     kind, form = fact_lines(facts)
-    return Text("\n".join([f"✓ {kind}", f"  {form}", *(f"! {remark}" for remark in remarks(facts))]))
+    return Text("\n".join([f"{facts.sign} {kind}", f"  {form}", *(f"! {remark}" for remark in remarks(facts))]))
 
 
 def about_model(model: ListedModel) -> Text:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dbtui.runs.model_words import form_words, kind_words
 from dbtui.wizard.models.hub_cache import snapshot_of
+from dbtui.wizard.models.known import with_tilde
 from trainer_core.config.schema import Model
 from trainer_core.models.layout import is_diffusers_folder
 from trainer_core.models.preflight import check_model, is_pickled
@@ -34,6 +35,13 @@ class ModelFacts:
     in_cache: bool = False
     is_begun: bool = False
     vae: str = ""
+
+    @property
+    def sign(self) -> str:
+        """One character that tells whether it can be trained: yes, no, or not known before it is loaded."""
+        if self.info is None:
+            return "✗"
+        return "✓" if self.info.family else "?"
 
     @property
     def can_be_settled(self) -> bool:
@@ -112,8 +120,11 @@ def _about_pickles(path: Path, info: ModelInfo) -> str:
     if info.format != "ckpt":
         return about
     target = path.with_suffix(".safetensors")
-    return f"{about}. For good: dbtui convert {_shown(path)} {_shown(target)}"
+    return f"{about}. To be rid of that: dbtui convert {_shown(path)} {_shown(target)}"
 
 
 def _shown(path: Path) -> str:
-    return safe_text(shlex.quote(str(path)), 300)
+    """Return a path as it can be pasted into a shell."""
+    home, below, rest = with_tilde(str(path)).partition("~/")
+    quoted = shlex.quote(rest) if below and not home else shlex.quote(str(path))
+    return safe_text(f"~/{quoted}" if below and not home else quoted, 300)

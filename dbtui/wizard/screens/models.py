@@ -36,7 +36,8 @@ class ModelsScreen(Screen[None]):
 # Models
 
 What lies in the folders where web UIs keep their models, in the Hub's cache, in the output of your runs, and what
-you used before. `✓` can be trained; `✗` cannot, and why is told beside it (SDXL, a LoRA, a damaged file, ...).
+you used before. `✓` can be trained; `✗` cannot, and why is told beside it (SDXL, a LoRA, a damaged file, ...);
+of `?` only loading it will tell.
 
 `enter` begins a new run from the model under the cursor, `g` draws with it, `r` looks again.
 

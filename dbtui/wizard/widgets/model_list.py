@@ -13,7 +13,7 @@ _KIND, _SIZE, _OWNER = 17, 9, 15
 
 
 class ModelList(RowList):
-    """Models in a row each; a sign tells what can be trained: ✓, and ✗ for what cannot."""
+    """Models in a row each; a sign tells what can be trained: ✓ yes, ✗ no, ? will be known once it is loaded."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -41,7 +41,7 @@ class ModelList(RowList):
 def _row(model: ListedModel, width: int) -> Text:
     info = model.facts.info
     size = gigabytes(info.size_bytes) if info and info.size_bytes else ""
-    row = Text("✓ " if info else "✗ ")
+    row = Text(f"{model.facts.sign} ")
     row.append(f"{_cell(model.known.name, width)} {_cell(model.kind, _KIND)}", style="" if info else "dim")
     row.append(f"{size:>{_SIZE - 2}}  ")
     return row.append(USED if model.was_used else model.known.owner, style="dim")
