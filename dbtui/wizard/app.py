@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
 from textual.screen import Screen
 
 from dbtui.wizard.draft import Draft
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _SAVE_AFTER = 0.5
 """Seconds from an answer to the draft on disk: typing writes now and then, not with each letter."""
+
+
+_FOCUS_MOVES = {"tab": "app.focus_next", "shift+tab": "app.focus_previous"}
 
 
 class WizardApp(App[int]):
@@ -104,6 +108,19 @@ class WizardApp(App[int]):
     def action_help_quit(self) -> None:
         """Say what to press instead of Ctrl-C, which copies in a field."""
         self.notify("ctrl+q quits; trainings go on without it", title="ctrl+c copies what is marked")
+
+    async def on_event(self, event: Event) -> None:
+        """Move the focus before the next key is looked at.
+
+        Keys that were typed ahead arrive together over a slow line, and Textual would give them all to the field
+        that had the focus when the first one came: "sls", tab, "frog" would be "slsfrog".
+        """
+        if isinstance(event, Key) and not event.is_forwarded and event.key in _FOCUS_MOVES:
+            active = self.screen.active_bindings.get(event.key)
+            if active and active.enabled and active.binding.action == _FOCUS_MOVES[event.key]:
+                await self.run_action(active.binding.action)
+                return
+        await super().on_event(event)
 
     def notify(self, message: str, **options: Any) -> None:
         """Show a message as plain text: it may hold names that came from outside."""

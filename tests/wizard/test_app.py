@@ -1,3 +1,5 @@
+from textual.events import Key
+
 from tests.wizard.conftest import NARROW, screen_text, settle
 
 
@@ -28,3 +30,12 @@ async def test_any_step_can_be_chosen(open_app):
         assert app.screen.__class__.__name__ == "HelpScreen"
         await pilot.press("escape")
         assert app.draft.step == "review"
+
+
+async def test_what_was_typed_ahead_goes_to_the_fields_it_was_meant_for(open_app):
+    async with open_app(size=NARROW, step="subject") as (app, pilot):
+        keys = ["s", "l", "s", "tab", "f", "r", "o", "g", "shift+tab", "x"]
+        for key in keys:  # all at once, as they come over a slow line
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await settle(pilot)
+        assert app.draft.concepts == [{"identifier": "slsx", "class": "frog"}]

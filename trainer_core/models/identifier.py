@@ -80,6 +80,8 @@ def _why_unknown(word: str) -> str:
         return f"{word} is unknown to CLIP as one word: it reads {pieces}"
     if len(word) <= MAX_LETTERS and max(ids) >= COMMON_BELOW:
         return f"{word} is rare, and CLIP may connect nothing with it"
+    if len(word) < MAX_LETTERS:
+        return f"{word} is so short that CLIP may know it as the end of other words only"
     return ""
 
 

@@ -90,7 +90,9 @@ class SubjectScreen(StepScreen):
             with Horizontal(classes="answer"):
                 yield Label(question, classes="question")
                 with Vertical():
-                    yield PlainInput(id=id_of(f"concept.{name}"), name=name, max_length=_LONGEST[name])
+                    yield PlainInput(
+                        id=id_of(f"concept.{name}"), name=name, max_length=_LONGEST[name], select_on_focus=False
+                    )
                     yield Told(id=f"on-{name}", classes="verdict")
                     if name == "identifier":
                         yield Told(id="split", classes="hint")

@@ -41,6 +41,7 @@ def test_faults_are_named(word, verdict, reason):
         ("schnauzer", "usable", "schnauzer is unknown to CLIP as one word: it reads schnau + zer"),
         ("Axolotl, pink", "usable", "ax + o + lot + l"),
         ("sls", "usable", "sls is rare"),
+        ("gy", "usable", "the end of other words"),
         ("!!!", "poor", "no word in it"),
         ("", "poor", "no word in it"),
     ],
