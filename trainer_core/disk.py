@@ -160,7 +160,7 @@ def gigabytes(size: float) -> str:
 
 
 def result_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
-    """One file of what is trained: a whole model, or a LoRA."""
+    """Return the size of one file of what is trained: a whole model, or a LoRA; 0 where nothing is known."""
     if size is None or model is None:
         return 0
     if config.method.train == "lora":
@@ -171,7 +171,7 @@ def result_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None
 
 
 def checkpoint_bytes(config: Config, model: ModelInfo | None, size: ModelSize | None) -> int:
-    """Weights as they are trained, their average, and the optimizer's state."""
+    """Return the size of a checkpoint: trained weights, their average, and the optimizer's state."""
     if size is None or model is None:
         return 0
     if config.method.train == "lora":

@@ -204,7 +204,8 @@ def _picture_of(choice: Choice, *, is_chosen: bool) -> Table:
         text.append(f"  {safe_text(choice.note)}", style="not bold dim")
     for line in choice.lines:
         text.append("\n")
-        text.append_text(line if isinstance(line, Text) else Text(safe_text(line), style="not bold"))
+        style = "not bold" if is_chosen else "not bold dim"
+        text.append_text(line if isinstance(line, Text) else Text(safe_text(line), style=style))
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_row(CHOSEN if is_chosen else OTHER, text)
     return table
