@@ -4,6 +4,7 @@ import os
 import shlex
 from pathlib import Path
 
+from dbtui.cli.alone import DEFAULT_RUNS_DIR
 from dbtui.presets.library import SUFFIX, find_text
 from trainer_core.config.reader import parse_config
 from trainer_core.config.schema import Config
@@ -12,9 +13,6 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.on_disk import from_home, is_absent, is_folder
 from trainer_core.run.atomic import write_text
 from trainer_core.text import safe_text
-
-DEFAULT_RUNS_DIR = Path("runs")
-"""Where `dbtui run` makes runs if it is not told."""
 
 
 class TakenError(UserError):
