@@ -172,7 +172,9 @@ async def test_the_folder_of_each_subject_is_asked_for(open_app, tmp_path):
         await pilot.press("enter")
         assert 'choose the folder with the pictures of "ukj dog"' in screen_text(app)
         await pilot.press("pagedown")
-        await until(pilot, lambda: examined(app), "the other subject is shown")
+        await until(
+            pilot, lambda: "subject 2 of 2" in screen_text(app) and examined(app), "the other is asked for"
+        )
         assert 'Where are the pictures of "ukj dog"?' in screen_text(app)
         await look(app, pilot, tmp_path / "dogs")
         concepts = resolved(app.draft).concept
@@ -279,7 +281,7 @@ async def test_nothing_hostile_reaches_the_screen(open_app, tmp_path):
     shutil.move(folder, inside / folder.name) if inside.exists() else (inside.mkdir(), shutil.move(folder, inside))
     draft = draft_of()
     draft.set("dataset.train_dir", str(inside))
-    async with open_app(size=WIDE, step="pictures", draft=draft) as (app, pilot):
+    async with open_app(step="pictures", draft=draft) as (app, pilot):
         await shown(app, pilot)
         for key in ("p", "escape", "c", "x", "enter", "w"):
             await pilot.press(key)
@@ -302,7 +304,7 @@ async def test_leaving_stops_the_scan_and_a_late_answer_changes_nothing(open_app
             ended.append(progress.stop.is_set())
         return scan_draft(draft, progress, deep=deep)
 
-    monkeypatch.setattr("dbtui.wizard.steps.pictures.scan_draft", slow)
+    monkeypatch.setattr("dbtui.wizard.steps.pictures_look.scan_draft", slow)
     async with open_app(step="pictures", draft=draft_of(tmp_path / "frogs")) as (app, pilot):
         await until(pilot, began.is_set, "the scan is under way")
         await pilot.press("enter")
@@ -322,17 +324,17 @@ def test_a_stopped_scan_ends(tmp_path):
         scan_draft(draft_of(tmp_path / "frogs"), progress)
 
 
-async def test_ten_thousand_pictures_are_never_in_widgets_at_once(open_app, tmp_path):
+async def test_thousands_of_pictures_are_never_in_widgets_at_once(open_app, tmp_path):
     (first,) = draw(tmp_path / "frogs", 1, size=(64, 64))
-    for number in range(10_000):
-        (tmp_path / "frogs" / f"frog-{number:05}.png").hardlink_to(first)
+    for number in range(3_000):
+        (tmp_path / "frogs" / f"frog-{number:04}.png").hardlink_to(first)
     async with open_app(step="pictures", draft=draft_of(tmp_path / "frogs")) as (app, pilot):
         await shown(app, pilot)
-        assert "10,001" in screen_text(app)
+        assert "3,001" in screen_text(app)
         assert len(app.screen.query("*")) < 150
         await pilot.press("end")
         await shown(app, pilot)
-        assert "10,001/10,001" in screen_text(app)
+        assert "3,001/3,001" in screen_text(app)
     shutil.rmtree(tmp_path / "frogs")
 
 

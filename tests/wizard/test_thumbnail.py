@@ -11,6 +11,7 @@ from dbtui.wizard import images
 from dbtui.wizard.images import real_picture, settled
 from dbtui.wizard.options import AppOptions
 from dbtui.wizard.pictures import small
+from dbtui.wizard.widgets.gallery import grid_of
 from dbtui.wizard.widgets.half_blocks import fitted, half_blocks
 from dbtui.wizard.widgets.thumbnail import Thumbnail
 from tests.wizard.conftest import screen_text, until
@@ -193,3 +194,18 @@ def test_without_the_extra_real_pictures_are_refused_in_words(monkeypatch):
     assert real_picture("kitty") is None
     with pytest.raises(UserError, match=r"dbtui\[image\]"):
         settled("sixel")
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "grid"),
+    [
+        (1, (76, 12), (3, 1, 12)),
+        (7, (76, 24), (4, 2, 10)),
+        (10_000, (76, 8), (5, 1, 8)),
+        (10_000, (76, 23), (3, 2, 11)),
+        (10_000, (300, 200), (21, 1, 8)),
+        (5, (0, 0), (1, 1, 3)),
+    ],
+)
+def test_pictures_are_as_large_as_lets_all_be_seen(count, size, grid):
+    assert grid_of(count, *size) == grid

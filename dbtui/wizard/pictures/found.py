@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 
@@ -66,7 +67,7 @@ class Row:
     faults: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """What a scan found.
 
@@ -98,18 +99,18 @@ class Found:
         """Whether pictures that cannot be read are left out."""
         return self.dataset.on_bad_image == "skip"
 
-    @property
+    @cached_property
     def problems(self) -> list[str]:
         """What keeps from training, with the next action, the file named first."""
         faults = self.scan.faults if self.skips else (*self.scan.faults, *self.scan.bad_images)
         return [self._told(fault) for fault in faults]
 
-    @property
+    @cached_property
     def left_out(self) -> list[str]:
         """The pictures that are skipped, with the reason."""
         return [self._told(fault) for fault in self.scan.bad_images] if self.skips else []
 
-    @property
+    @cached_property
     def remarks(self) -> list[str]:
         """What stops nothing."""
         return [safe_text(self._short(note), 600) for note in self.scan.notes]

@@ -68,6 +68,8 @@ def picture_line(found: Found, number: int, fit: Fit | None) -> str:
     share = 1 - fit.bucket[0] * fit.bucket[1] / (fit.resize[0] * fit.resize[1])
     if share >= 0.005:
         changes.append(f"{share:.0%} cropped away")
+    if found.dataset.random_crop or found.dataset.rotate_aug:
+        changes.append("another part at each step")
     return f"{'  '.join(parts)} → {', '.join(changes)}"
 
 

@@ -77,9 +77,11 @@ class LayOutScreen(ModalScreen[LaidOut | None]):
     def compose(self) -> ComposeResult:
         """Ask where and how."""
         names = "  ".join(f'"{safe_text(subject.name, 60)}"' for subject in self.subjects[:4])
+        bad = len(self.found.scan.bad_images)
+        left_out = f" {counted(bad, 'unreadable picture')} left out." if bad else ""
         with Vertical(classes="dialog"):
             yield Label("Lay the pictures out for the trainer", classes="title")
-            yield Static(Text(f"A new folder that holds {names}. Your own files stay as they are."), markup=False)
+            yield Static(Text(f"A new folder that holds {names}.{left_out} Your own files stay as they are."))
             yield Label("Where", classes="question")
             yield PathInput(str(proposed_target(self.subjects[0].folder)), id="target")
             yield Label("How", classes="question")

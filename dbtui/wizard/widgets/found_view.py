@@ -109,7 +109,9 @@ class FoundView(Widget):
                 self.query_one(part, Static).update("")
             return
         seen = found.pictures[number]
-        self.query_one("#picture", Static).update(Text(picture_line(found, number, fit_of(found, number))))
+        self.query_one("#picture", Static).update(
+            Text(picture_line(found, number, fit_of(found, number))), layout=False
+        )
         text, source = caption_words(seen, self._edited.get(str(seen.picture.path)))
         self.query_one("#caption", Static).update(Text(text).append(f"   ({source})", style="italic"))
 

@@ -31,6 +31,8 @@ SMALLEST, LARGEST = 8, 16
 """Lines of a row: a picture, and two lines below it."""
 _LABEL = 2
 _GAP = 2
+_NAME = 24
+"""Cells for a name, where pictures are not drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class _Cell(Widget):
         super().__init__()
         self.thumbnail = Thumbnail()
         self.words = Static("", markup=False)
+        self._labelled: tuple[Entry, bool] | None = None
 
     def compose(self) -> ComposeResult:
         """Put the words below the picture."""
@@ -72,10 +75,14 @@ class _Cell(Widget):
 
     def label(self, entry: Entry, *, is_selected: bool) -> None:
         """Write the lines."""
+        if self._labelled == (entry, is_selected):
+            return
+        self._labelled = entry, is_selected
         self.set_class(is_selected, "-selected")
         size = f"{entry.fit.bucket[0]} x {entry.fit.bucket[1]}" if entry.fit else ""
         sign = "▸ " if is_selected else ""
-        self.words.update(Text(f"{size} {entry.mark}".strip() + f"\n{sign}{safe_text(entry.path.name, 80)}"))
+        words = Text(f"{size} {entry.mark}".strip() + f"\n{sign}{safe_text(entry.path.name, 80)}")
+        self.words.update(words, layout=False)
 
     def fill(self, loaded: Image.Image | str) -> None:
         """Show the picture, or why there is none."""
@@ -121,6 +128,7 @@ class Gallery(Widget, can_focus=True):
         self._cells: list[_Cell] = []
         self._first = 0
         self._columns = 1
+        self._grid = (0, 0, 0)
         self._shown: list[Entry] = []
 
     def show(self, entries: Sequence[Entry], selected: int = 0) -> None:
@@ -155,12 +163,19 @@ class Gallery(Widget, can_focus=True):
             if widget is cell or cell in widget.ancestors:
                 self.select(self._first + place)
 
+    @property
+    def _is_off(self) -> bool:
+        return cast("WizardApp", self.app).options.images == "off"
+
     def _arrange(self) -> None:
         """Put the pictures of the page into the cells, and load those that are not in memory."""
-        self._columns, rows, height = grid_of(len(self.entries), *self.size)
-        self.styles.grid_size_columns, self.styles.grid_size_rows = self._columns, rows
-        self.styles.grid_columns, self.styles.grid_rows = str(_width(height)), str(height)
-        count = self._columns * rows
+        grid = grid_of_names(*self.size) if self._is_off else grid_of(len(self.entries), *self.size)
+        if grid != self._grid:
+            self._grid = self._columns, rows, height = grid
+            self.styles.grid_size_columns, self.styles.grid_size_rows = self._columns, rows
+            width = _NAME if self._is_off else _width(height)
+            self.styles.grid_columns, self.styles.grid_rows = str(width), str(height)
+        count = grid[0] * grid[1]
         self._first = self.selected // count * count
         page = list(self.entries[self._first : self._first + count])
         if missing := [_Cell() for _ in range(len(self._cells), len(page))]:
@@ -176,10 +191,9 @@ class Gallery(Widget, can_focus=True):
 
     def _fill(self, page: Sequence[Entry]) -> None:
         missing = []
-        is_off = cast("WizardApp", self.app).options.images == "off"
         for cell, entry in zip(self._cells, page, strict=False):
-            if is_off:
-                cell.thumbnail.tell("(not drawn)")
+            if self._is_off:
+                cell.thumbnail.tell("")
             elif is_kept(entry.path, entry.fit):
                 cell.fill(_small(entry))
             else:
@@ -203,6 +217,12 @@ def grid_of(count: int, width: int, height: int) -> tuple[int, int, int]:
     lines = max(_LABEL + 1, min(LARGEST, height // rows))
     columns = _columns(width, lines)
     return columns, max(1, min(rows, MOST // columns)), lines
+
+
+def grid_of_names(width: int, height: int) -> tuple[int, int, int]:
+    """Return columns, rows and lines of a row where only names and sizes are shown."""
+    columns = max(1, width // _NAME)
+    return columns, max(1, min(MOST // columns, height // (_LABEL + 1))), _LABEL + 1
 
 
 def _columns(width: int, lines: int) -> int:
