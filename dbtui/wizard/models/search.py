@@ -43,7 +43,7 @@ class ListedModel:
         info = self.facts.info
         if info is None:
             named = _OTHER_KIND.match(self.trouble)
-            return named[1] if named else "cannot be trained"
+            return named[1] if named else "not for training"
         if info.family is None:
             return "a pickle" if info.format == "ckpt" else "not fetched yet"
         short = family_named(info.family).title.replace("Stable Diffusion", "SD")
