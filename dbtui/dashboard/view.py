@@ -17,7 +17,7 @@ _SIDE = 36
 _ROOMY = 60
 """From this width on, the header has room for more than the state."""
 _NEWS_INDENT = 8
-_ROLES = {"axis": "dim", "raw": "dim cyan", "smooth": "bold cyan"}
+PLOT_STYLES = {"axis": "dim", "raw": "dim cyan", "smooth": "bold cyan"}
 _SIGNS = {
     "saved": "✓",
     "uploaded": "✓",
@@ -141,7 +141,7 @@ def _loss(state: RunState, width: int, rows: int) -> list[Text]:
         return [_cut(headline if bins else Text("the loss appears here with the first steps", "dim"), width)]
     return [
         _cut(headline, width),
-        *(Text.assemble(*((span.text, _ROLES[span.role]) for span in row)) for row in plot),
+        *(Text.assemble(*((span.text, PLOT_STYLES[span.role]) for span in row)) for row in plot),
     ]
 
 

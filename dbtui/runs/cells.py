@@ -17,7 +17,7 @@ def cells_of(summary: RunSummary, now: float) -> list[Text]:
     total = f"/{summary.total_steps}" if summary.total_steps else ""
     loss = f"loss {loss_text(state.smooth_loss)}" if state.smooth_loss is not None else ""
     cells = [
-        Text(f"{SIGNS[summary.status]} {summary.run.name}", style),
+        Text.assemble((SIGNS[summary.status], style), f" {summary.run.name}"),
         Text(_standing(summary), style),
         Text(f"step {state.step}{total}" if state.step else "", justify="right"),
         Text(loss, "dim"),

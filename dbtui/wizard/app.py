@@ -40,7 +40,7 @@ class WizardApp(App[int]):
     """
 
     TITLE = "dbtui"
-    CSS_PATH = ["app.tcss", "step_screen.tcss"]  # noqa: RUF012
+    CSS_PATH = ["app.tcss", "step_screen.tcss", "screens/home.tcss"]  # noqa: RUF012
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -155,15 +155,15 @@ class WizardApp(App[int]):
         self.draft = Draft()
         self.keeper.forget()
 
-    def new_run(self, draft: Draft | None = None) -> None:
-        """Open the step at which the draft is; without one the first step with no answers.
+    def new_run(self, draft: Draft | None = None, key: str = "", why: str = "") -> None:
+        """Open the step at which the draft is (see `go_to`); without one the first step with no answers.
 
         The draft so far stays on disk and can be continued.
         """
         self._save_now()
         self.keeper.leave()
         self.draft = draft or Draft()
-        self.go_to(step_named(self.draft.step))
+        self.go_to(step_named(self.draft.step), key, why)
 
     @work
     async def continue_draft(self) -> None:

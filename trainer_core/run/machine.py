@@ -51,6 +51,11 @@ class GpuMonitor:
         is_fresh = time.monotonic() - self._when < 10 * self._interval
         return self._reading if is_fresh else None
 
+    @property
+    def has_answered(self) -> bool:
+        """Whether the driver has said anything, or is known to say nothing."""
+        return self._answered.is_set()
+
     def first(self, timeout: float = 2.0) -> GpuReading | None:
         """Wait for the first reading, no longer than `timeout` seconds."""
         self._answered.wait(timeout)

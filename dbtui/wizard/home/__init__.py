@@ -1,0 +1,1 @@
+"""What home is made of besides its screen: rows, words, and the parts that keep themselves fresh."""

@@ -1,0 +1,76 @@
+"""What home tells of the run under the cursor: beside the list on wide screens, with its last preview."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from dbtui.wizard.in_thread import in_thread
+
+if TYPE_CHECKING:
+    from dbtui.runs.summary import RunSummary
+
+_AFTER = 0.2
+"""Seconds that the cursor rests on a run before its files are read."""
+
+
+class RunDetail(Vertical):
+    """Shows a few lines and the last preview of one run."""
+
+    def __init__(self) -> None:
+        super().__init__(id="detail")
+        self._summary: RunSummary | None = None
+        self._picture: Path | None = None
+
+    def compose(self) -> ComposeResult:
+        """Yield the lines; the picture comes when there is one."""
+        yield Static(id="told", markup=False)
+
+    def show(self, summary: "RunSummary | None") -> None:
+        """Show another run, or what is new of this one."""
+        is_other = summary is None or self._summary is None or summary.run != self._summary.run
+        self._summary = summary
+        self.set_class(summary is None, "-none")
+        if is_other:
+            self.query_one("#told", Static).update("")
+            self._show_picture(None)
+        if summary is not None:
+            self._read(summary, _AFTER if is_other else 0.0)
+
+    @work(exclusive=True, group="detail", exit_on_error=False)
+    async def _read(self, summary: "RunSummary", after: float) -> None:
+        from asyncio import sleep
+
+        await sleep(after)
+        lines, picture = await in_thread(_lines_and_picture, summary, max(20, self.size.width - 2))
+        self.query_one("#told", Static).update(Text("\n").join(lines))
+        self._show_picture(picture)
+
+    def _show_picture(self, path: Path | None) -> None:
+        """Show the last preview where there is room for one: the style sheet hides it elsewhere."""
+        if path == self._picture:
+            return
+        self._picture = path
+        found = self.query("#preview")
+        if path and not found:
+            from dbtui.wizard.widgets.thumbnail import Thumbnail
+
+            self.mount(Thumbnail(path, id="preview"), before=0)
+        for each in found:
+            each.set_class(path is None, "-none")
+            each.show(path)  # type: ignore[attr-defined]
+
+
+def _lines_and_picture(summary: "RunSummary", width: int) -> tuple[list[Text], Path | None]:
+    from dbtui.dashboard.facts import read_facts
+    from dbtui.wizard.home.rows import detail_of, preview_path
+
+    previews = summary.state.previews
+    picture = preview_path(summary.run, previews[-1]) if previews else None
+    lines = detail_of(summary, read_facts(summary.run), time.time(), width)
+    return lines, picture if picture and picture.is_file() else None

@@ -1,0 +1,1 @@
+"""What the monitor and the result of a run are made of besides their screens; nothing here knows Textual."""

@@ -1,0 +1,101 @@
+"""The previews of a run, one at a time and as large as the screen: walk through the steps and the prompts."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from dbtui.wizard.in_thread import in_thread
+from dbtui.wizard.monitor.result import Shown, all_previews
+from dbtui.wizard.widgets.thumbnail import Thumbnail
+from trainer_core.run.directory import RunDirectory
+from trainer_core.text import safe_text
+
+
+class RunPreviewsScreen(Screen[None]):
+    """Begins with the newest preview of the first prompt."""
+
+    CSS_PATH = "run_previews.tcss"
+    HELP = """\
+# The previews
+
+The same prompt and seed at every step at which a preview was drawn: **left** and **right** walk through the steps,
+**up** and **down** through the prompts. The best step is often not the last: a model that begins to repeat your
+photos, background and all, has learned for too long.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "walk(-1)", "before", id="previews.before", tooltip="The step before"),
+        Binding("right", "walk(1)", "after", id="previews.after", tooltip="The step after"),
+        Binding("up", "prompt(-1)", "prompt", id="previews.up", tooltip="The prompt before"),
+        Binding("down", "prompt(1)", "prompt", id="previews.down", tooltip="The next prompt"),
+        Binding("escape,b,q", "close", "close", id="previews.close", tooltip="Back to the run"),
+    ]
+
+    def __init__(self, run: RunDirectory) -> None:
+        super().__init__()
+        self.run_directory = run
+        self.rows: list[list[Shown]] = []
+        self._row = self._place = 0
+
+    def compose(self) -> ComposeResult:
+        """Yield the picture and what it is."""
+        yield Static(Text(f"{self.run_directory.name} · previews", "bold"), id="title", markup=False)
+        yield Thumbnail(id="picture")
+        yield Static(id="words", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Look for them."""
+        self._read()
+
+    @work(exclusive=True, group="previews", exit_on_error=False)
+    async def _read(self) -> None:
+        try:
+            self.rows = await in_thread(all_previews, self.run_directory)
+        except OSError as error:
+            self.query_one("#words", Static).update(Text(f"! {safe_text(error)}"))
+            return
+        self._place = len(self.rows[0]) - 1 if self.rows else 0
+        self._show()
+
+    def _show(self) -> None:
+        words = self.query_one("#words", Static)
+        self.refresh_bindings()
+        if not self.rows:
+            words.update("no preview was drawn yet: v in the monitor draws them now")
+            return
+        row = self.rows[self._row]
+        shown = row[self._place]
+        self.query_one("#picture", Thumbnail).show(shown.path)
+        of_rows = f"   prompt {self._row + 1} of {len(self.rows)}" if len(self.rows) > 1 else ""
+        where = f"step {shown.step}   {self._place + 1} of {len(row)}{of_rows}"
+        words.update(Text.assemble((where, "bold"), "\n", (f"“{safe_text(shown.prompt)}”", "italic")))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Walking needs somewhere to go."""
+        if action == "prompt":
+            return len(self.rows) > 1
+        return action != "walk" or bool(self.rows)
+
+    def action_walk(self, by: int) -> None:
+        """Show another step."""
+        if self.rows:
+            self._place = max(0, min(self._place + by, len(self.rows[self._row]) - 1))
+            self._show()
+
+    def action_prompt(self, by: int) -> None:
+        """Show another prompt, at the step that is nearest."""
+        if self.rows:
+            step = self.rows[self._row][self._place].step
+            self._row = (self._row + by) % len(self.rows)
+            row = self.rows[self._row]
+            self._place = min(range(len(row)), key=lambda place: abs(row[place].step - step))
+            self._show()
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss()
