@@ -8,7 +8,7 @@ from PIL import Image
 
 from dbtui.wizard.answers import config_of, resolved
 from dbtui.wizard.class_pictures.choice import choose, chosen, classes, usual
-from dbtui.wizard.class_pictures.weigh import Weighed, balancing, renames, set_repeats, weigh
+from dbtui.wizard.class_pictures.weigh import NO_CLASS, Weighed, balancing, renames, set_repeats, weigh
 from dbtui.wizard.class_pictures.words import balance_hint, balance_lines, offered
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.pictures.found import Progress, StoppedError
@@ -206,7 +206,9 @@ def test_problems_are_those_of_the_class_pictures_alone(here):
     draft = frog()
     del draft.concepts[0]["class"]
     draft.set("prior.num_class_images", 3)
-    assert ["no pictures of its class can be drawn" in each for each in weighed(draft).problems] == [True]
+    assert weighed(draft).problems == (NO_CLASS,)
+    draft.set("prior.num_class_images", None)
+    assert usual(draft) == "none", "nothing can be drawn of a class that has no name"
 
 
 def test_a_scan_that_nobody_wants_ends(here):

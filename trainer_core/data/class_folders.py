@@ -13,6 +13,8 @@ from trainer_core.data.folder_names import FolderName, parse_folder_name
 from trainer_core.data.folders import Source, Sources
 from trainer_core.on_disk import MAX_NAME_BYTES, from_home
 
+CLASS_UNKNOWN = "no pictures of its class can be drawn, since that is not known. Set class or class_prompt"
+
 
 def settle_class_folders(found: Sources, dataset: Dataset, concepts: Sequence[Concept], drawing: Drawing) -> None:
     """Give the class folders their prompts, and a folder to each trained class that has none, to be drawn into."""
@@ -26,8 +28,7 @@ def settle_class_folders(found: Sources, dataset: Dataset, concepts: Sequence[Co
         if class_key(each.class_name) in there:
             continue
         if not each.prompt:
-            text = "no pictures of its class can be drawn, since that is not known. Set class or class_prompt"
-            found.fault(each.subject, text)
+            found.fault(each.subject, CLASS_UNKNOWN)
             continue
         path = _new_folder(each, found, dataset, drawing)
         says_it = each.prompt == each.class_name and path.parent != drawing.cache

@@ -60,8 +60,12 @@ def chosen(draft: Draft) -> From | None:
 
 
 def usual(draft: Draft) -> From:
-    """Return what most people want for such a goal; an earlier run had what it had."""
-    return "generate" if draft.goal == "thing" and not draft.origin else "none"
+    """Return what most people want for such a goal; an earlier run had what it had.
+
+    Of a class that has no name nothing can be drawn.
+    """
+    is_named = is_laid_out(draft) or all(class_of(concept) for concept in concepts_of(draft) if concept)
+    return "generate" if draft.goal == "thing" and is_named and not draft.origin else "none"
 
 
 def choose(draft: Draft, choice: From) -> None:

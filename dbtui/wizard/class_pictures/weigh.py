@@ -10,6 +10,7 @@ from dbtui.wizard.pictures.found import Progress
 from trainer_core.config.paths import PathError, resolve
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance, balance_report, class_key
+from trainer_core.data.class_folders import CLASS_UNKNOWN
 from trainer_core.data.dataset import Fault, PictureFolder, Scan
 from trainer_core.data.folders import find_sources
 from trainer_core.data.scan import scan_dataset
@@ -17,6 +18,11 @@ from trainer_core.errors import UserError
 from trainer_core.models.sniff import ModelInfo, sniff
 from trainer_core.plan import drawing_of
 from trainer_core.text import safe_text
+
+NO_CLASS = (
+    "Nothing can be drawn of a class that has no name: give it one in step 3 (f2, then 3), write the prompt of its"
+    " pictures here, or choose another answer"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,9 @@ def _problems(scan: Scan, config: Config) -> Iterable[str]:
     bad = () if config.dataset.on_bad_image == "skip" else scan.bad_images
     others = {(each.path, each.text) for each in _without_class(config)}
     for fault in (*scan.faults, *bad):
-        if (fault.path, fault.text) not in others and not _is_of_subject(fault, scan):
+        if fault.text == CLASS_UNKNOWN:
+            yield NO_CLASS
+        elif (fault.path, fault.text) not in others and not _is_of_subject(fault, scan):
             yield f"{safe_text(fault.path, 200)} {safe_text(fault.text, 600)}"
 
 
@@ -128,7 +136,7 @@ def _without_class(config: Config) -> list[Fault]:
 
 
 def _is_of_subject(fault: Fault, scan: Scan) -> bool:
-    """Whether it lies in a folder of training pictures; that its class is not known is a fault of this step."""
-    if "pictures of its class" in fault.text or any(fault.path.is_relative_to(each.path) for each in scan.classes):
+    """Whether it lies in a folder of training pictures."""
+    if any(fault.path.is_relative_to(each.path) for each in scan.classes):
         return False
     return any(fault.path.is_relative_to(folder.path) for folder in scan.train)

@@ -1,5 +1,6 @@
 """Step: the pictures that keep the class from becoming the subject, and how they balance with it."""
 
+from collections.abc import Iterable
 from typing import ClassVar, cast
 
 from rich.text import Text
@@ -97,6 +98,13 @@ class ClassPicturesScreen(StepScreen):
         if self._choice == "folder" and not self._folders_given:
             wrong.append("name the folder of class pictures, or choose another answer")
         return wrong or list(self.weighed.problems if self.weighed else ())
+
+    def complain(self, problems: Iterable[str]) -> None:
+        """Say it once: what is wrong with the class pictures is then told above the keys."""
+        listed = list(problems)
+        super().complain(listed)
+        for wrong in self.query("#wrong"):
+            wrong.display = not listed
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the balance only where there is one."""
