@@ -134,6 +134,7 @@ class FoundView(Widget):
     def _lines(self, part: str, sign: str, lines: list[str]) -> None:
         widget = self.query_one(part, Static)
         widget.display = bool(lines)
+        widget.set_class(len(lines) > 1, "-several")
         widget.update(Text("\n".join(f"{sign} {line}" for line in lines)))
 
 
