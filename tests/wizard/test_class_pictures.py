@@ -203,8 +203,10 @@ def test_problems_are_those_of_the_class_pictures_alone(here):
     assert problem.startswith(f"{here}/gone does not exist")
     draft.concepts[0]["class_dir"] = "broken/../broken"
     assert any("training pictures and for class pictures" in each for each in weighed(draft).problems)
-    draft = frog()
+    draft = frog(class_dir="frogs")
     del draft.concepts[0]["class"]
+    assert ["has no name" in each for each in weighed(draft).problems] == [True]
+    del draft.concepts[0]["class_dir"]
     draft.set("prior.num_class_images", 3)
     assert weighed(draft).problems == (NO_CLASS,)
     draft.set("prior.num_class_images", None)

@@ -20,6 +20,7 @@ from trainer_core.data.folder_names import (
 from trainer_core.data.listing import Listing, counted, list_folder, name_some, remark
 from trainer_core.on_disk import from_home, is_absent
 
+CLASS_UNNAMED = "has a class_dir but no class. Set class or class_prompt"
 RELATIVE_PATHS = "a relative one starts at the current folder, in a run file at that file's folder"
 
 
@@ -204,7 +205,7 @@ def _add_concept(
     if concept.class_dir is not None:
         prompt = concept.class_prompt or class_prompt or concept.class_ or ""
         if not prompt:
-            found.fault(Path(f"concept[{number}]"), "has a class_dir but no class. Set class or class_prompt")
+            found.fault(Path(f"concept[{number}]"), CLASS_UNNAMED)
         _add_named(concept.class_dir, "class", concept, class_name, prompt, found)
 
 

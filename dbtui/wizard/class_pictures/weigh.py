@@ -12,7 +12,7 @@ from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance, balance_report, class_key
 from trainer_core.data.class_folders import CLASS_UNKNOWN
 from trainer_core.data.dataset import Fault, PictureFolder, Scan
-from trainer_core.data.folders import find_sources
+from trainer_core.data.folders import CLASS_UNNAMED, find_sources
 from trainer_core.data.scan import scan_dataset
 from trainer_core.errors import UserError
 from trainer_core.models.sniff import ModelInfo, sniff
@@ -125,6 +125,8 @@ def _problems(scan: Scan, config: Config) -> Iterable[str]:
     for fault in (*scan.faults, *bad):
         if fault.text == CLASS_UNKNOWN:
             yield NO_CLASS
+        elif fault.text == CLASS_UNNAMED:
+            yield "The class of these pictures has no name: give it one in step 3 (f2, then 3)"
         elif (fault.path, fault.text) not in others and not _is_of_subject(fault, scan):
             yield f"{safe_text(fault.path, 200)} {safe_text(fault.text, 600)}"
 

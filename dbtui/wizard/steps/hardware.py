@@ -110,7 +110,7 @@ class HardwareScreen(StepScreen):
         self.offered = offered
         remarks = []
         if family is None and (several := _families(offered)):
-            remarks.append(unknown_family(several))
+            remarks.append(unknown_family(several, has_model=bool(self.draft.get("model.base"))))
         if broken:
             remarks.append(f"{broken} of your own presets cannot be used; the list of presets, at home, says why")
         self.query_one("#remarks", Static).update(Text("\n".join(remarks)))

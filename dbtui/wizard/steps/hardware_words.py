@@ -57,9 +57,10 @@ def reason(chosen: Offer, offered: Sequence[Offer], gpus: Gpus) -> str:
     return f"{_called(chosen)} is chosen: the largest that fits this card, so the one that gives up least."
 
 
-def unknown_family(families: Sequence[str]) -> str:
+def unknown_family(families: Sequence[str], *, has_model: bool) -> str:
     """Say why presets of several families are offered."""
-    return f"The model tells its family only when it is loaded; choose yourself: {' or '.join(families)}."
+    why = "The model tells its family only when it is loaded" if has_model else "No model is chosen yet (step 2)"
+    return f"{why}; choose yourself: {' or '.join(families)}."
 
 
 def precision_words(config_precision: str, settled: str, gpu: Gpu | None) -> str:
