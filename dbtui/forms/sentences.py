@@ -17,7 +17,7 @@ def takes(field: FieldInfo) -> str:
     return f"{expected(field.value)}{unit}"
 
 
-def shown(value: object, field: FieldInfo) -> str:
+def shown(value: object, field: FieldInfo, *, with_unit: bool = True) -> str:
     """Return a value for a list: as it is typed, yes or no, `not set`."""
     if value is None:
         return UNSET
@@ -26,7 +26,7 @@ def shown(value: object, field: FieldInfo) -> str:
     if value == "":
         return EMPTY
     text = safe_text(text_of(value), limit=_LONGEST_VALUE)
-    return f"{text} {unit_of(value, field)}".rstrip()
+    return f"{text} {unit_of(value, field)}".rstrip() if with_unit else text
 
 
 def unit_of(value: object, field: FieldInfo) -> str:

@@ -11,6 +11,7 @@ from dbtui.forms.widgets.choice_line import ChoiceLine
 from dbtui.forms.widgets.editors import editor_for
 from dbtui.wizard.answers import resolved
 from dbtui.wizard.draft import Draft
+from dbtui.wizard.review.reviewed import review
 from dbtui.wizard.screens.all_settings import AllSettings
 from dbtui.wizard.steps.order import step_named
 from dbtui.wizard.training.draft_form import form_of
@@ -302,6 +303,14 @@ def test_the_pictures_are_read_again_only_if_a_setting_asks_for_it(draft, tmp_pa
     draft.set("dataset.resolution", [128, 128])
     assert lengths.of(resolved(draft)).steps_a_pass == 1
     assert len(reads) == 2
+
+
+def test_the_review_knows_what_was_typed_and_is_no_answer(draft, tmp_path):
+    form_of(draft).enter(("train", "max_steps"), "many")
+    mends = review(draft, tmp_path / "runs").mends
+    assert [(mend.key, mend.step.name) for mend in mends if mend.key.startswith("train")] == [
+        ("train.max_steps", "training")
+    ]
 
 
 def test_the_other_unit_begins_with_about_as_much():

@@ -79,6 +79,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
             with Vertical(id="about"):
                 with Horizontal(id="edit"):
                     yield Static(markup=False, id="key")
+                    yield Vertical(id="editor")
                 yield SettingWords(with_key=False)
         yield ProblemLines()
         yield Footer()
@@ -202,15 +203,14 @@ again is done. What you type is taken as soon as it is a value; until then the o
             self._add(entry.table)
         elif isinstance(entry, Line):
             self.editor = editor_for(self.form.state(entry.state.path))
-            self.query_one("#edit").mount(self.editor)
+            self.query_one("#editor").mount(self.editor)
             self.editor.focus()
 
     def _close_editor(self) -> None:
         if self.editor is not None:
             self.editor = None
             self.query_one("#search").focus()
-            edit = self.query_one("#edit")
-            edit.remove_children(edit.children[1:])  # all but the key
+            self.query_one("#editor").remove_children()
 
     @on(Edited)
     def _edited(self, event: Edited) -> None:

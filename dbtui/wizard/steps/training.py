@@ -12,16 +12,15 @@ from textual.containers import Vertical
 from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from dbtui.forms.widgets.edited import Edited
 from dbtui.wizard.answers import Problem
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.step_screen import StepScreen
 from dbtui.wizard.training.draft_form import asked_here, configuration, form_of, invalid_texts
-from dbtui.wizard.training.length import UNKNOWN, Length, Lengths
+from dbtui.wizard.training.length import Length, Lengths
 from dbtui.wizard.training.matters import PREVIEW, matters_of
-from dbtui.wizard.training.previews import add_preview, clear_preview, next_prompt
+from dbtui.wizard.training.previews import ANYTHING, add_preview, clear_preview, next_prompt
 from dbtui.wizard.training.units import change_unit
 from dbtui.wizard.widgets.plain_input import PlainInput
 from dbtui.wizard.widgets.preview_row import PreviewRow
@@ -29,6 +28,7 @@ from dbtui.wizard.widgets.setting_row import SettingRow
 from dbtui.wizard.widgets.setting_words import SettingWords
 from dbtui.wizard.widgets.unit_row import UnitRow
 from trainer_core.config.schema import Config
+from trainer_core.errors import UserError
 from trainer_core.text import safe_text
 
 
@@ -36,6 +36,7 @@ from trainer_core.text import safe_text
 class Measured(Message):
     """The worker knows how long the training is, and which preview comes next."""
 
+    number: int
     length: Length
     prompt: str
 
@@ -82,6 +83,7 @@ Everything else is in **all settings** (`f3`): type to search, enter to edit.
         self.length: Length | None = None
         self.config: Config | None = None
         self.conflicts: list[Problem] = []
+        self.asked = 0
         with Rows(id="rows"):
             yield from self._rows()
         yield SettingWords(id="words")
@@ -95,12 +97,22 @@ Everything else is in **all settings** (`f3`): type to search, enter to edit.
             kind = UnitRow if matter.or_key else PreviewRow if matter.path == PREVIEW else SettingRow
             yield kind(matter, self.form)
             if matter.key == "train.max_steps":
-                yield Static(markup=False, id="formula")
+                yield Static("Counting the pictures ...", markup=False, id="formula")
 
     def problems(self) -> Sequence[str]:
         """Return what was typed and is no value, and what does not go together."""
-        conflicts = [problem for problem in self.conflicts if asked_here(problem)]
-        return [problem.text for problem in (*invalid_texts(self.form), *conflicts)]
+        return [problem.text for problem in self._wrong()]
+
+    def action_next(self) -> None:
+        """Go on; where something keeps from it, go to its row."""
+        keys = [problem.key for problem in self._wrong()]
+        super().action_next()
+        rows = (row for key in keys for row in self.query(SettingRow) if key in row.matter.keys)
+        if row := next(rows, None):
+            row.editor.focus()
+
+    def _wrong(self) -> list[Problem]:
+        return [*invalid_texts(self.form), *(problem for problem in self.conflicts if asked_here(problem))]
 
     def show_key(self, key: str) -> None:
         """Go to the row of a setting; one that has none is shown among all settings."""
@@ -183,21 +195,21 @@ Everything else is in **all settings** (`f3`): type to search, enter to edit.
         """See what does not go together, and count anew."""
         self.config, self.conflicts = configuration(self.draft)
         self.complain(problem.text for problem in self.conflicts if asked_here(problem))
-        self._measure(self.config, self.draft.copy())
+        self.asked += 1
+        self._measure(self.asked, self.config, self.draft.copy())
 
     @work(thread=True, exclusive=True, group="length", exit_on_error=False)
-    def _measure(self, config: Config | None, draft: Draft) -> None:
-        worker = get_current_worker()
+    def _measure(self, number: int, config: Config | None, draft: Draft) -> None:
         try:
-            length = self.lengths.of(config) if config else Length(0, 0, UNKNOWN)
-            prompt = next_prompt(draft, config)
-        except OSError as error:
-            length, prompt = Length(0, 0, f"The pictures cannot be read: {error}"), next_prompt(draft, None)
-        if not worker.is_cancelled:
-            self.post_message(Measured(length, prompt))
+            length, prompt = self.lengths.of(config), next_prompt(draft, config)
+        except (OSError, UserError, ValueError) as error:
+            length, prompt = Length(0, 0, f"The pictures cannot be counted: {error}"), ANYTHING
+        self.post_message(Measured(number, length, prompt))
 
     @on(Measured)
     def _measured(self, event: Measured) -> None:
+        if event.number != self.asked:
+            return  # another question was asked since
         self.length = event.length
         self.query_one("#formula", Static).update(Text(safe_text(event.length.words)))
         for row in self.query(PreviewRow):

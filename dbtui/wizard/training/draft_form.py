@@ -35,8 +35,9 @@ def configuration(draft: Draft) -> tuple[Config | None, list[Problem]]:
 
 
 def invalid_texts(form: Form) -> list[Problem]:
-    """Return what was typed and is no value."""
-    return [Problem(f"{shown_key(path)} {problem}", dotted(path)) for path, problem in form.invalid()]
+    """Return what was typed and is no value, with the next action."""
+    action = "correct it, or take it back with ctrl+r"
+    return [Problem(f"{shown_key(path)} {problem}; {action}", dotted(path)) for path, problem in form.invalid()]
 
 
 def asked_here(problem: Problem) -> bool:

@@ -39,8 +39,10 @@ class Lengths:
         self._runs_dir = runs_dir
         self._last: tuple[str, Scan] | None = None
 
-    def of(self, config: Config) -> Length:
-        """Return the length of a run; reads the disk."""
+    def of(self, config: Config | None) -> Length:
+        """Return the length of a run; reads the disk. None stands for answers that mean nothing yet."""
+        if config is None:
+            return Length(0, 0, UNKNOWN)
         if not has_pictures(config):
             return Length(training_steps(config, training_order(config, (), ()))[0], 0, NO_PICTURES)
         items = match_class_items(self.scan(config))

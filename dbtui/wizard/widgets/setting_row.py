@@ -36,11 +36,10 @@ class SettingRow(Widget):
         & > .-first { margin-left: 18; }
         & > Line.-long { width: 1fr; }
         &.-wrong { height: 2; }
-        & > .row--note { color: $text-muted; }
         & > .row--wrong { color: $text-error; }
     }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"row--note", "row--wrong"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"row--wrong"}
 
     def __init__(self, matter: Matter, form: Form) -> None:
         super().__init__()
@@ -83,15 +82,10 @@ class SettingRow(Widget):
         cursor = CURSOR if self.editor.has_focus else " "
         row = Text(f"{cursor}{sign_of(state)} {self.title}")
         row.pad_right(max(0, self.children[-1].virtual_region.right + 1 - row.cell_len))
-        row.append(
-            " · ".join(filter(None, self.remarks(state))),
-            style=self.get_component_rich_style("row--note", partial=True),
-        )
+        row.append(" · ".join(filter(None, self.remarks(state))), style="dim")
         if state.problem:
-            row.append(
-                f"\n{' ' * _EDITOR_AT}{safe_text(state.problem)}",
-                style=self.get_component_rich_style("row--wrong", partial=True),
-            )
+            wrong = self.get_component_rich_style("row--wrong", partial=True)
+            row.append(f"\n{' ' * _EDITOR_AT}{safe_text(state.problem)}", style=wrong)
         return row
 
     def remarks(self, state: State) -> Iterator[str]:
@@ -103,7 +97,7 @@ class SettingRow(Widget):
 
 def of_preset(state: State) -> str:
     """Return what the key to take the preset's value back would bring; "" where that is here already."""
-    return f"ctrl+r: back to {shown(state.below, state.field)}" if state.is_changed else ""
+    return f"ctrl+r: back to {shown(state.below, state.field, with_unit=False)}" if state.is_changed else ""
 
 
 def sign_of(state: State) -> str:
