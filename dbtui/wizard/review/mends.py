@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dbtui.wizard.answers import SOURCE, Problem, problems_of
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.steps.order import Step, step_of_problem
+from dbtui.wizard.training.draft_form import form_of, invalid_texts
 from trainer_core.errors import ExitCode, UserError
 
 
@@ -19,7 +20,8 @@ class Mend:
 
 
 def unanswered(draft: Draft) -> Iterator[Mend]:
-    """Yield the questions without which there is no run."""
+    """Yield the questions without which there is no run, and what was typed and is no answer."""
+    yield from (_of_problem(problem, ExitCode.CONFIG) for problem in invalid_texts(form_of(draft)))
     if not draft.get("model.base"):
         yield _mend("there is no base model yet: choose the one to start from", "model.base")
     if draft.get("dataset.train_dir"):
