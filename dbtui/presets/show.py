@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.style import Style
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
@@ -64,7 +65,11 @@ def print_toml(text: str) -> None:
 def highlighted(text: str) -> Text:
     """Return TOML in the terminal's own colours, made safe."""
     safe = "\n".join(safe_text(line, limit=_LONGEST_LINE) for line in text.splitlines())
-    return Syntax("", "toml", theme="ansi_dark", background_color="default").highlight(safe)
+    shown = Text(safe)
+    for start, end, style in Syntax("", "toml", theme="ansi_dark").highlight(safe).spans:
+        if isinstance(style, Style):  # without the background, which is not the screen's
+            shown.stylize(Style(color=style.color, dim=style.dim), start, end)
+    return shown
 
 
 def _cells(preset: Inspected) -> tuple[str, str, str, str, str]:

@@ -9,8 +9,8 @@ import tempfile
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
+from threading import Event
 
 import numpy
 import pytest
@@ -20,13 +20,14 @@ from textual.widgets import OptionList
 
 from dbtui.doctor.graphics import Gpu, Gpus
 from dbtui.runs.find import find_runs
-from dbtui.runs.launch import launch
+from dbtui.runs.launch import TrainerProcess, launch
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.draft_file import left_drafts
 from dbtui.wizard.options import AppOptions
 from dbtui.wizard.screens.monitor import MonitorScreen
 from dbtui.wizard.screens.write_file import WriteFile
 from dbtui.wizard.steps.order import STEPS
+from dbtui.wizard.steps.review import ReviewScreen
 from tests.process.conftest import FAKE_TRAINER
 from tests.unit.plan.conftest import TENSORS
 from tests.wizard import conftest
@@ -197,7 +198,7 @@ async def test_the_file_is_written_and_another_is_not_overwritten(open_review, l
         found = app.screen.reviewed
         assert (place / "mine.toml").read_text() == found.text
         assert read_config(place / "mine.toml") == found.config
-        assert f"dbtui run {place}/mine.toml" in screen_text(app).replace("\n ", "")
+        assert f"✓ written, nothing was started:  dbtui run {place}/mine.toml" in screen_text(app)
         assert find_runs(app.options.runs_dir) == []
 
 
@@ -236,16 +237,23 @@ async def test_a_name_that_cannot_be_is_told_while_it_is_typed(open_review, plac
 
 
 @pytest.fixture
-def fake_trainer(monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterator[None]:
-    """Runs are trained by the fake trainer; whatever trains at the end is killed."""
-    monkeypatch.setattr("dbtui.wizard.review.start.launch", partial(launch, command=FAKE_TRAINER))
-    yield
+def fake_trainer(monkeypatch: pytest.MonkeyPatch, place: Path) -> Iterator[Event]:
+    """Runs are trained by the fake trainer, once the event is set; whatever trains at the end is killed."""
+    go = Event()
+
+    def launch_fake(run: RunDirectory) -> TrainerProcess:
+        assert go.wait(60)
+        return launch(run, FAKE_TRAINER)
+
+    monkeypatch.setattr("dbtui.wizard.review.start.launch", launch_fake)
+    yield go
+    go.set()
     for run in find_runs(place / "runs"):
         if is_alive(run) and (holder := lock_holder(run)):
             os.kill(holder.pid, signal.SIGKILL)
 
 
-async def test_the_very_configuration_that_is_shown_is_started(open_review, place: Path, fake_trainer):
+async def test_the_very_configuration_that_is_shown_is_started(open_review, place: Path, fake_trainer: Event):
     draft = answered(place)
     async with open_review(draft, NARROW) as (app, pilot):
         app.draft_changed()
@@ -253,7 +261,10 @@ async def test_the_very_configuration_that_is_shown_is_started(open_review, plac
         assert len(app.keeper.left()) == 1
         shown = app.screen.reviewed.text
         draft.set("train.max_steps", 7)  # too late
-        await pilot.press("s", "s", "escape")
+        await pilot.press("s", "s", "escape", "r", "w", "c")
+        assert isinstance(app.screen, ReviewScreen)
+        assert "starting the trainer" in screen_text(app)
+        fake_trainer.set()
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen), "it is watched")
         (run,) = find_runs(app.options.runs_dir)
         assert (run.name, run.run_toml.read_text()) == ("sls-frog-1", shown)

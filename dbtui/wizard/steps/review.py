@@ -146,12 +146,12 @@ class ReviewScreen(StepScreen):
     def _show_file(self) -> None:
         """Show the file as it is written, its comments as wide as there is room."""
         if self.reviewed and self.reviewed.config:
-            width = max(_NARROWEST, self.query_one("#file").scrollable_content_region.width)
+            width = max(_NARROWEST, self.query_one("#file").scrollable_content_region.width - 2)
             self.query_one("#file-text", Static).update(
                 highlighted(dump_config(self.reviewed.config, width=width))
             )
 
-    def _show_place(self) -> None:
+    def _show_place(self, done: str = "") -> None:
         """Show what depends on the name."""
         found, name = self.reviewed, self.draft.name
         self.query_one("#name-problem", Label).update(name_problem(name, self.wizard.options.runs_dir))
@@ -159,7 +159,7 @@ class ReviewScreen(StepScreen):
             return
         folder = self.wizard.options.runs_dir / (name or found.name)
         self.query_one("#folder-text", Static).update(words.folder_words(folder))
-        self.query_one("#command", Static).update(words.command_words(self._command(found.written)))
+        self.query_one("#command", Static).update(words.command_words(self._command(found.written), done))
 
     # The name.
 
@@ -253,8 +253,7 @@ class ReviewScreen(StepScreen):
             return
         name = self.draft.name or found.name
         if path := await self.app.push_screen_wait(WriteFile(name, found.text, found.config)):
-            self._written(found, path)
-            self.notify("nothing was started", title=f"{safe_text(path, 200)} is written")
+            self._written(found, path, "✓ written, nothing was started")
 
     @work(exclusive=True, group="write", exit_on_error=False)
     async def action_copy(self) -> None:
@@ -267,15 +266,14 @@ class ReviewScreen(StepScreen):
         except (UserError, OSError) as error:
             self.complain(error.problems if isinstance(error, UserError) else [safe_text(error)])
             return
-        self._written(found, path)
         self.app.copy_to_clipboard(self._command(str(path)))
-        self.notify(f"{safe_text(path, 200)} is written", title="the command is copied, if the terminal takes it")
+        self._written(found, path, "✓ the file is written; copied, if the terminal takes it")
 
-    def _written(self, found: Reviewed, path: Path) -> None:
+    def _written(self, found: Reviewed, path: Path, done: str) -> None:
         self.reviewed = replace(found, written=str(path))
         self.draft.aside[WRITTEN] = str(path)
         self.changed()
-        self._show_place()
+        self._show_place(done)
 
     def _command(self, written: str) -> str:
         """Return the command that trains a file that was written, "" without one."""

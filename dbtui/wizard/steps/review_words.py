@@ -32,8 +32,8 @@ def progress_words(done: int, total: int) -> Text:
 def state_words(reviewed: Reviewed) -> Text:
     """Say in a line whether it can be started."""
     if reviewed.can_start:
-        return Text("✓ nothing stands in the way: s starts it", "green")
-    return Text(f"! {counted(len(reviewed.mends), 'thing')} to mend: enter goes to its place", "bold")
+        return Text("✓ nothing stands in the way: s starts it")
+    return Text(f"! {counted(len(reviewed.mends), 'thing')} to mend: enter goes to its place")
 
 
 def summary_words(plan: Plan) -> Text:
@@ -61,11 +61,11 @@ def plan_words(reviewed: Reviewed) -> RenderableType:
     return Group(*_notes(reviewed), report(reviewed.plan, reviewed.config))
 
 
-def command_words(command: str) -> Text:
-    """Return the command that trains without the wizard, or how to get it."""
+def command_words(command: str, done: str) -> Text:
+    """Return the command that trains without the wizard, or how to get it; `done` is what just was."""
     if not command:
         return Text("without this screen:  c writes the file here and copies the command", "dim")
-    return Text.assemble(("without this screen:  ", "dim"), safe_text(command, 1000))
+    return Text.assemble((f"{done or 'without this screen'}:  ", "dim"), safe_text(command, 1000))
 
 
 def folder_words(folder: Path) -> Text:
