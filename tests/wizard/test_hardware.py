@@ -18,6 +18,7 @@ from dbtui.wizard.steps.hardware import family_of
 from dbtui.wizard.steps.hardware_answers import choose_preset
 from dbtui.wizard.steps.hardware_table import column_at, shown_columns
 from dbtui.wizard.steps.hardware_words import Machine, machine_lines, precision_words, reason
+from dbtui.wizard.widgets.preset_columns import PresetColumns
 from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, until
 from trainer_core.config.reader import parse_config
 
@@ -146,6 +147,7 @@ def test_the_reason_fits_the_card():
     assert why("8 GB", card(6.0)).startswith("No preset is made for a card of 6.0 GB.")
     assert why("12 GB", None).startswith("12 GB, the smallest that keeps full precision.")
     assert why("24 GB", None).startswith("24 GB, by your choice.")
+    assert why("8 GB", None).endswith("it would not start here.")
 
 
 def test_the_machine_in_words():
@@ -257,7 +259,9 @@ async def test_the_best_is_chosen_and_the_reason_said(open_app, machine, looks_l
         await pilot.press("right")
         assert app.draft.preset == "sd15-16gb"
         assert "its memory may run out" in screen_text(app)
-        await pilot.press("home", "enter")
+        await pilot.click(PresetColumns, offset=(17, 1))
+        assert app.draft.preset == "sd15-8gb"
+        await pilot.press("right", "right", "home", "enter")
         assert (app.draft.preset, app.draft.step) == ("sd15-8gb", "training")
 
 

@@ -76,7 +76,14 @@ def precision_words(config_precision: str, settled: str, gpu: Gpu | None) -> str
 
 def _for_another_machine(chosen: Offer, *, is_best: bool) -> str:
     why = "the smallest that keeps full precision" if is_best else "by your choice"
-    return f"{_called(chosen)}, {why}. Choose for the machine that will train; the last step writes its file."
+    here = " Its fp16 needs a GPU: it would not start here." if _is_fp16(chosen) else ""
+    return (
+        f"{_called(chosen)}, {why}. Choose for the machine that will train; the last step writes its file.{here}"
+    )
+
+
+def _is_fp16(offer: Offer) -> bool:
+    return offer.config.memory.mixed_precision == "fp16"
 
 
 def _held(gpu: Gpu) -> str:
