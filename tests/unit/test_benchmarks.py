@@ -126,6 +126,22 @@ def test_cold_start_times_commands_that_work_and_counts_their_modules(load, tmp_
         cold_start.time_once(["-m", "dbtui", "no-such-command"])
 
 
+def test_the_first_frame_is_complete_when_every_part_was_drawn(load):
+    frames = load("first_frame")
+    program = "print('\\x1b[1mhea\\x1b[0mder', flush=True); import time; time.sleep(0.3); print('footer'); input()"
+    frame = frames.first_frame(frames.Program("a program", (sys.executable, "-c", program), ("header", "footer")))
+    assert 0 < frame.anything < frame.complete - 0.25
+    assert frame.bytes > len("headerfooter")
+    with pytest.raises(RuntimeError, match="never drew"):
+        frames.first_frame(frames.Program("a program", (sys.executable, "-c", "print('header')"), ("footer",)))
+
+
+def test_the_first_frame_of_the_app(load):
+    frames = load("first_frame")
+    frame = frames.first_frame(frames.our_app(sys.executable))
+    assert 0 < frame.anything <= frame.complete
+
+
 def test_gpu_script_runs_on_a_cpu_with_tiny_models(tmp_path: Path):
     output = tmp_path / "gpu.json"
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--tiny", "--device", "cpu", "--steps", "1"]

@@ -146,6 +146,35 @@ def test_reading_a_configuration(tmp_path: Path):
     assert loaded_by(code, tmp_path / "run.toml").isdisjoint(HEAVY | {"textual", "typer", "rich"})
 
 
+FIRST_FRAME = """
+import asyncio, pathlib, sys
+from dbtui.cli.alone import app_options
+from dbtui.wizard.app import WizardApp
+from dbtui.wizard.images import settled
+
+async def main():
+    options = app_options([])
+    assert settled("half") == "half"
+    app = WizardApp(options)
+    loaded = []
+    app.call_after_refresh(lambda: loaded.append(sorted(sys.modules)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        while not loaded:
+            await pilot.pause(0.01)
+        modules = [name for name in loaded[0] if name.partition(".")[0] in HEAVY or name.startswith(OURS)]
+        assert not modules, modules
+asyncio.run(main())
+"""
+
+
+def test_the_first_frame_of_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It waits for no large library, for no schema, and for no module that reads runs."""
+    monkeypatch.setenv("DBTUI_STATE_DIR", str(tmp_path))
+    heavy = HEAVY | {"typer", "pydantic", "PIL", "numpy", "httpx", "pynvml"}
+    ours = ("trainer_core.config", "trainer_core.plan", "trainer_core.data.scan", "dbtui.runs", "dbtui.presets")
+    assert "textual" in loaded_by(f"HEAVY, OURS = {heavy!r}, {ours!r}\n{FIRST_FRAME}", folder=tmp_path)
+
+
 def test_every_module_of_dbtui():
     assert loaded_by(IMPORT_ALL + "import_below('dbtui')").isdisjoint(HEAVY)
 
