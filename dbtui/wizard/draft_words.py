@@ -8,13 +8,13 @@ from dbtui.wizard.draft_file import LeftDraft
 from dbtui.wizard.steps.order import STEPS, step_named
 from trainer_core.text import safe_text
 
-_GOALS = {"thing": "a person or thing", "character": "a character", "style": "a style", "dataset": "a dataset"}
+_GOALS = {"thing": "a person or object", "character": "a character", "style": "a style", "dataset": "a dataset"}
 
 
 def left_words(left: LeftDraft, now: float) -> str:
-    """Return what was left: "sls frog · at step 4 of 8, pictures · yesterday 14:02"; safe to show."""
+    """Return what was left: "sls frog · step 4 of 8, pictures · yesterday 14:02"; safe to show."""
     step = step_named(left.draft.step)
-    where = f"at step {STEPS.index(step) + 1} of {len(STEPS)}, {step.word}"
+    where = f"step {STEPS.index(step) + 1} of {len(STEPS)}, {step.word}"
     return " · ".join((subject_words(left.draft), where, day_and_time(left.changed, now)))
 
 

@@ -92,7 +92,7 @@ def test_a_file_system_without_locks_still_keeps_drafts(monkeypatch: pytest.Monk
 def test_a_draft_in_words():
     draft = frog("pictures")
     (left,) = [leave(draft)] and left_drafts()
-    assert left_words(left, NOON + 86400) == "sls frog · at step 4 of 8, pictures · yesterday 12:00"
+    assert left_words(left, NOON + 86400) == "sls frog · step 4 of 8, pictures · yesterday 12:00"
     draft.concepts[0] = {"instance_dir": "/home/me/\x1b[31mphotos"}
     leave(draft, NOON + 1)
     assert left_words(left_drafts()[0], NOON + 2).startswith(r"\x1b[31mphotos · ")
@@ -203,7 +203,7 @@ def test_opened_again_it_goes_on_where_it_was(terminal):
     opened.wait_for("frog")
     opened.type("c")
     opened.wait_for("not started yet")
-    opened.wait_for("at step 8 of 8")
+    opened.wait_for("step 8 of 8")
     opened.type("\r")
     opened.wait_for("To mend")
     assert left_drafts() == []

@@ -264,7 +264,7 @@ async def test_drafts_are_offered(open_app, filled):
         app.draft_changed()
         app._save_now()
         app.screen._look_for_drafts()
-        await until(pilot, lambda: "c  continue the run you began: my-frog" in screen_text(app), "it is offered")
+        await until(pilot, lambda: "c  continue what you began: my-frog" in screen_text(app), "it is offered")
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def drafts_line(words: Sequence[str]) -> str:
     """Offer to go on with what was not started yet; `words` tell each such draft and are safe."""
     if not words:
         return ""
-    more = f"   and {len(words) - 1} more" if len(words) > 1 else ""
-    return f"c  continue the run you began: {words[0]}{more}"
+    more = f", {len(words) - 1} more" if len(words) > 1 else ""
+    return f"c  continue what you began{more}: {words[0]}"
 
 
 def slow_line(runs_dir: Path) -> str:
