@@ -105,6 +105,9 @@ def test_waiting_answers_find_their_concept_though_another_went_away():
 
 def test_a_draft_whose_file_was_meddled_with_is_no_trouble():
     draft = frog()
+    draft.concepts[0]["class_dir"] = ["x"]
+    assert len(classes(draft)) == 1
+    del draft.concepts[0]["class_dir"]
     draft.aside |= {"class_pictures.waiting": 7, "class_pictures.from": ["x"]}
     assert chosen(draft) is None
     choose(draft, "folder")
@@ -329,3 +332,11 @@ async def test_answers_that_mean_nothing_are_said(open_app, here):
     draft.set("train.batch_size", 0)
     async with open_app(size=NARROW, step="class_pictures", draft=draft) as (app, pilot):
         await read(app, pilot, "train.batch_size")
+
+
+async def test_whatever_breaks_in_reading_is_told(open_app, here, monkeypatch):
+    monkeypatch.setattr("dbtui.wizard.steps.class_pictures.weigh", lambda *_: 1 / 0)
+    async with open_app(size=NARROW, step="class_pictures", draft=frog()) as (app, pilot):
+        await read(app, pilot, "could not be read: division by zero")
+        await pilot.press("enter")
+        assert app.draft.step == "hardware"

@@ -39,7 +39,9 @@ def classes(draft: Draft) -> list[OneClass]:
     concepts = concepts_of(draft)
     for number, concept in enumerate(concepts):
         name = class_key(class_of(concept)) or f"concept {number}"
-        folder = concept.get("class_dir") or next((where for known, where in groups if known == name), "")
+        folder = str(concept.get("class_dir") or "") or next(
+            (where for known, where in groups if known == name), ""
+        )
         groups.setdefault((name, folder), []).append(number)
     return [OneClass(class_of(concepts[numbers[0]]), tuple(numbers)) for numbers in groups.values()]
 

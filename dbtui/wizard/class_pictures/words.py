@@ -7,7 +7,9 @@ from textual.content import Content
 
 from dbtui.wizard.class_pictures.choice import USUAL_COUNT, From, OneClass
 from dbtui.wizard.class_pictures.weigh import Weighed, balancing
+from dbtui.wizard.draft import Tables
 from dbtui.wizard.widgets.choices import Choice
+from trainer_core.config.words import Path
 from trainer_core.data.balance import ClassBalance, class_key
 from trainer_core.data.listing import counted
 from trainer_core.disk import gigabytes
@@ -45,6 +47,16 @@ def offered(named: Sequence[OneClass], count: int | None, steps: int, size: tupl
         "none": ("None, native training", "half the work", _drift(named)),
     }
     return [Choice(value, title, (line,), note) for value, (title, note, line) in words.items()]
+
+
+def placeholder(path: Path, concepts: Sequence[Tables]) -> str:
+    """Return what an empty field of this setting means; "" where its default says it."""
+    name = path[-1]
+    if name == "class_prompt":
+        number = path[1]
+        of = concepts[number] if isinstance(number, int) and number < len(concepts) else {}
+        return safe_text(of.get("class") or "the name of the class", 60)
+    return {"class_dir": "a folder of pictures", "reg_dir": 'holds folders like "1_frog"'}.get(str(name), "")
 
 
 def why(named: Sequence[OneClass]) -> str:
@@ -107,10 +119,10 @@ def _bars_of(each: ClassBalance, weighed: Weighed, *, is_only: bool) -> list[_Ba
 def _drawn(bar: _Bar, scale: float, room: int) -> Content:
     length = max(1, round(bar.count * scale)) if bar.count else 0
     return Content.assemble(
-        (f"{bar.label:{_LABEL}}", "$text-muted"),
+        (f"{bar.label:{_LABEL}}", "dim"),
         ("█" * length + " " * (room - length), bar.style),
         f"{bar.count:>{_NUMBER},}  ",
-        (bar.words, "$text-muted"),
+        (bar.words, "dim"),
     )
 
 

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Label, Static
+from textual.worker import Worker, WorkerState
 
 from dbtui.forms.form import Form
 from dbtui.forms.widgets.edited import Edited
@@ -19,7 +20,7 @@ from dbtui.forms.widgets.text_line import TextLine
 from dbtui.wizard.answers import captions_method
 from dbtui.wizard.class_pictures.choice import From, OneClass, choose, chosen, classes, share_folder, usual
 from dbtui.wizard.class_pictures.weigh import Weighed, balancing, renames, set_repeats, weigh
-from dbtui.wizard.class_pictures.words import NOT_ASKED, balance_hint, offered, why
+from dbtui.wizard.class_pictures.words import NOT_ASKED, balance_hint, offered, placeholder, why
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.pictures.chosen import is_laid_out
@@ -36,6 +37,7 @@ from trainer_core.text import safe_text
 
 _PAUSE = 0.4
 """Seconds after the last letter until the folders are read."""
+_TELL_EVERY = 0.5
 _NUMBERS = {"num_class_images": "how many", "infer_steps": "steps", "guidance_scale": "scale"}
 
 
@@ -183,14 +185,8 @@ class ClassPicturesScreen(StepScreen):
         return line
 
     def _hint_prompt(self, line: Line) -> None:
-        """Show what an empty prompt means: the class."""
-        if line.path[-1] == "class_prompt":
-            of = self.draft.concepts[line.path[1]] if isinstance(line.path[1], int) and self.draft.concepts else {}
-            line.placeholder = safe_text(of.get("class") or "the name of the class", 60)
-        elif line.path[-1] in {"class_dir", "reg_dir"}:
-            line.placeholder = (
-                "a folder of pictures" if line.path[-1] == "class_dir" else 'holds folders like "1_frog"'
-            )
+        """Show what an empty field means."""
+        line.placeholder = placeholder(line.path, self.draft.concepts) or line.placeholder
 
     # What is answered.
 
@@ -260,14 +256,29 @@ class ClassPicturesScreen(StepScreen):
 
     @work(exclusive=True, group="weigh", exit_on_error=False)
     async def _weigh(self, draft: Draft, progress: Progress) -> None:
-        self.query_one("#hint", Static).update("reading the pictures …")
+        self._show_progress()
+        telling = self.set_interval(_TELL_EVERY, self._show_progress)
         try:
             self.weighed = await in_thread(weigh, draft, self.wizard.options.runs_dir, progress)
         except UserError as error:
             self.trouble = safe_text(error.problems[0], 400)
         except OSError as error:
             self.trouble = f"the pictures cannot be read ({safe_text(error, 200)})"
+        finally:
+            telling.stop()
         self._show_balance()
+
+    @on(Worker.StateChanged)
+    def _fail(self, event: Worker.StateChanged) -> None:
+        """Whatever breaks in reading is told."""
+        if event.state is WorkerState.ERROR and event.worker.group == "weigh":
+            self.trouble = f"the pictures could not be read: {safe_text(event.worker.error, 300)}"
+            self._show_balance()
+
+    def _show_progress(self) -> None:
+        done, total = self._progress.done, self._progress.total
+        counts = f" {done:,} of {total:,}" if total else ""
+        self.query_one("#hint", Static).update(f"reading the pictures …{counts}")
 
     def _show_balance(self) -> None:
         weighed = self.weighed
