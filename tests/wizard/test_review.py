@@ -24,6 +24,7 @@ from dbtui.runs.launch import TrainerProcess, launch
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.draft_file import left_drafts
 from dbtui.wizard.options import AppOptions
+from dbtui.wizard.review.reviewed import Reviewed, review
 from dbtui.wizard.screens.monitor import MonitorScreen
 from dbtui.wizard.screens.write_file import WriteFile
 from dbtui.wizard.steps.order import STEPS
@@ -290,9 +291,46 @@ async def test_a_trainer_that_cannot_be_started_leaves_everything_as_it_was(open
         assert app.screen.reviewed.can_start
 
 
-async def test_a_review_that_fails_is_told(open_app, place: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_an_old_plan_is_not_shown_while_a_new_one_is_made(open_review, place: Path, monkeypatch):
+    go = Event()
+
+    def slow(draft: Draft, runs_dir: Path, progress: Callable[[int, int], None]) -> Reviewed:
+        progress(12, 48)
+        assert go.wait(60)
+        return review(draft, runs_dir)
+
+    async with open_review(answered(place), NARROW) as (app, pilot):
+        monkeypatch.setattr("dbtui.wizard.steps.review.review", slow)
+        app.draft.concept()["repeats"] = 11
+        await pilot.press("r")
+        await until(pilot, lambda: "12 of 48" in screen_text(app), "it says how far it is")
+        assert "40 pictures" not in screen_text(app)
+        assert "schema = 1" not in screen_text(app)
+        await pilot.press("s")
+        assert "still looking" in screen_text(app)
+        go.set()
+        await reviewed(app, pilot)
+        assert "44 pictures a pass" in screen_text(app)
+        assert "still looking" not in screen_text(app)
+
+
+async def test_a_run_that_was_started_is_watched_wherever_one_is_by_then(open_review, place: Path, fake_trainer):
+    async with open_review(answered(place), NARROW) as (app, pilot):
+        await pilot.press("s")
+        app.new_run(Draft(name="another", step="goal"))
+        await pilot.pause()
+        fake_trainer.set()
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen), "it is watched")
+        assert app.draft.name == "another", "the answers of another run are not forgotten for it"
+        for process in app.trainers:
+            process.send(signal.SIGKILL)
+            process.wait(20)
+
+
+@pytest.mark.parametrize("error", [UserError("the disk is gone", ExitCode.DISK), TypeError("the disk is gone")])
+async def test_a_review_that_fails_is_told(open_app, place: Path, monkeypatch: pytest.MonkeyPatch, error):
     def refuse(*_: object) -> None:
-        raise UserError("the disk is gone", ExitCode.DISK)
+        raise error
 
     monkeypatch.setattr("dbtui.wizard.steps.review.review", refuse)
     async with open_app(size=NARROW, step="review", draft=answered(place)) as (app, pilot):
@@ -312,6 +350,7 @@ async def test_what_the_wizard_wrote_trains_the_same_without_it(open_review, pla
     from trainer_core.models.tiny import build_tiny
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # the same losses on every machine
     save_model(build_tiny(), place / "tiny", format="safetensors", precision=None, metadata={})
     draft = answered(place)
     draft.preset, draft.name = "", "frog"

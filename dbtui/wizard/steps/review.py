@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -13,7 +13,7 @@ from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from dbtui.presets.show import highlighted
-from dbtui.runs.launch import TrainerProcess
+from dbtui.wizard.draft import Draft
 from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.review.mends import Mend
 from dbtui.wizard.review.reviewed import WRITTEN, Reviewed, review
@@ -27,6 +27,9 @@ from trainer_core.config.writer import dump_config
 from trainer_core.errors import UserError
 from trainer_core.run.names import MAX_NAME
 from trainer_core.text import safe_text
+
+if TYPE_CHECKING:
+    from dbtui.wizard.app import WizardApp
 
 _NARROWEST = 40
 """Columns that a comment in the file takes at least."""
@@ -93,21 +96,26 @@ class ReviewScreen(StepScreen):
 
     def action_look_again(self) -> None:
         """Make the plan anew, of the answers as they are."""
-        if not self._is_busy:
-            self.reviewed = None
-            self._progress = (0, 0)
-            self.add_class("-looking")
-            self._show_progress()
-            self._look()
+        if self._is_busy:
+            return
+        self.reviewed = None  # what was found before is not shown any more
+        self._progress = (0, 0)
+        self.complain(())
+        self.remove_class("-wrong", "-planned")
+        self.add_class("-looking")
+        for each in ("#folder-text", "#plan-text", "#command"):
+            self.query_one(each, Static).update("")
+        self._show_progress()
+        self._look()
 
     @work(exclusive=True, group="review", exit_on_error=False)
     async def _look(self) -> None:
         try:
             found = await in_thread(review, self.draft.copy(), self.wizard.options.runs_dir, self._count)
-        except (UserError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the answers stay
             self.remove_class("-looking")
             self.query_one("#state", Static).update("! it could not be looked at: r tries again")
-            self.complain([safe_text(error)])
+            self.complain(_told(error))
         else:
             self._show(found)
 
@@ -123,6 +131,7 @@ class ReviewScreen(StepScreen):
 
     def _show(self, found: Reviewed) -> None:
         self.reviewed = found
+        self.complain(())
         self.remove_class("-looking")
         self.set_class(bool(found.mends), "-wrong")
         self.set_class(found.config is not None, "-planned")
@@ -220,23 +229,24 @@ class ReviewScreen(StepScreen):
         else:
             self._is_busy = True
             self.query_one("#state", Static).update("· starting the trainer")
-            self._start(found)
+            start = self._start(self.wizard, found, self.draft)
+            self.wizard.run_worker(start, group="start", exit_on_error=False)  # goes on when this screen is left
 
-    @work(group="start", exit_on_error=False)
-    async def _start(self, found: Reviewed) -> None:
+    async def _start(self, wizard: "WizardApp", found: Reviewed, draft: Draft) -> None:
         try:
-            process = await in_thread(start_run, found, self.wizard.options.runs_dir, self.draft.name)
-        except (UserError, OSError) as error:
+            process = await in_thread(start_run, found, wizard.options.runs_dir, draft.name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the answers stay
             self._is_busy = False
-            self.query_one("#state", Static).update(words.state_words(found))
-            self.complain(error.problems if isinstance(error, UserError) else [safe_text(error)])
-        else:
-            self._watch(process)
-
-    def _watch(self, process: TrainerProcess) -> None:
-        self.wizard.trainers.append(process)
-        self.wizard.forget_draft()
-        self.wizard.watch_run(process.run)
+            if self.is_attached:
+                self.query_one("#state", Static).update(words.state_words(found))
+                self.complain(_told(error))
+            else:
+                wizard.notify("; ".join(_told(error)), title="the run was not started", severity="error")
+            return
+        wizard.trainers.append(process)
+        if wizard.draft is draft:
+            wizard.forget_draft()
+        wizard.watch_run(process.run)
 
     def action_back(self) -> None:
         """Go back, unless a run is being started just now."""
@@ -264,7 +274,7 @@ class ReviewScreen(StepScreen):
         try:
             path = await in_thread(run_file_of, found, self.draft.name)
         except (UserError, OSError) as error:
-            self.complain(error.problems if isinstance(error, UserError) else [safe_text(error)])
+            self.complain(_told(error))
             return
         self.app.copy_to_clipboard(self._command(str(path)))
         self._written(found, path, "✓ the file is written; copied, if the terminal takes it")
@@ -280,6 +290,13 @@ class ReviewScreen(StepScreen):
         if not written:
             return ""
         return headless_command(Path(written), name=self.draft.name, runs_dir=self.wizard.options.runs_dir)
+
+
+def _told(error: Exception) -> list[str]:
+    """Return what to say of an error; one that is nobody's fault but ours with its kind."""
+    if isinstance(error, UserError):
+        return error.problems
+    return [safe_text(error if isinstance(error, OSError) else f"{type(error).__name__}: {error}")]
 
 
 def run_file_of(found: Reviewed, name: str) -> Path:
