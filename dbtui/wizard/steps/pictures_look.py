@@ -168,7 +168,8 @@ class LooksIntoFolder(StepScreen):
                 examined.fail(error)
         examined.progress = None
         self._show()
-        if show and examined.found and examined.found.pictures:
+        is_elsewhere = isinstance(self.focused, Input) and not isinstance(self.focused, PathInput)
+        if show and examined.found and examined.found.pictures and not is_elsewhere:
             self.query_one(Gallery).focus()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
