@@ -15,9 +15,10 @@ from dbtui.wizard.review.reviewed import review
 from dbtui.wizard.screens.all_settings import AllSettings
 from dbtui.wizard.steps.order import step_named
 from dbtui.wizard.training.draft_form import form_of
-from dbtui.wizard.training.length import NO_PICTURES, Lengths
+from dbtui.wizard.training.length import NO_PICTURES
+from dbtui.wizard.training.lengths import Lengths
 from dbtui.wizard.training.matters import MATTERS
-from dbtui.wizard.training.previews import next_prompt
+from dbtui.wizard.training.proposals import next_prompt
 from dbtui.wizard.training.units import change_unit, key_in_use
 from dbtui.wizard.widgets.setting_row import SettingRow
 from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until

@@ -85,11 +85,11 @@ class ChoiceLine(Widget, can_focus=True):
         return value if value in self.texts else self.texts[0]
 
     def _all(self) -> Text:
-        line = Text()
+        line, chosen = Text(), "bold underline" if self.has_focus else "bold"
         for text in self.texts:
             is_value = text == self.value
             line.append(f"{'●' if is_value else '○'} ", style="bold" if is_value else "dim")
-            line.append(_shown(text), style="bold" if is_value else "dim")
+            line.append(_shown(text), style=chosen if is_value else "dim")
             line.append(" " * _BETWEEN)
         line.right_crop(_BETWEEN)
         return line

@@ -28,6 +28,7 @@ class Line(Input):
     }
     """
     path: Path
+    _told = ""
 
     def show_state(self, state: State, *, text: bool = False) -> None:
         """Show whether the text is a value, and what holds where it is empty; with `text`, the value too.
@@ -39,14 +40,18 @@ class Line(Input):
         below = shown(state.below, state.field)
         self.placeholder = (UNSET if below == EMPTY else below) if is_plain(state.text) else _HIDDEN
         if text and (plain := showable(state.text)) != self.value:
-            self._put(plain)
+            self.put(plain)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Tell of the change with the path."""
+        """Tell of the change with the path; an Input also tells of the value that it begins with."""
         event.stop()
-        self.post_message(Edited(self.path, event.value))
+        if event.value != self._told:
+            self._told = event.value
+            self.post_message(Edited(self.path, event.value))
 
-    def _put(self, text: str) -> None:
+    def put(self, text: str) -> None:
+        """Take a text that the person did not type."""
+        self._told = text
         with self.prevent(Input.Changed):
             self.value = text
 

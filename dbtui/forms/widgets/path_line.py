@@ -16,7 +16,10 @@ class PathLine(Line, PathInput):
 
     def __init__(self, state: State) -> None:
         super().__init__(showable(state.text), suffixes=_SUFFIXES[state.field.path])
+        self._told = self.value
         self.show_state(state)
 
-    def _put(self, text: str) -> None:
+    def put(self, text: str) -> None:
+        """Take a text that the person did not type; nothing is listed for it."""
+        self._told = text
         self.set_silently(text)

@@ -9,5 +9,6 @@ class TextLine(Line, PlainInput):
     """Text, a number or several, typed."""
 
     def __init__(self, state: State) -> None:
-        super().__init__(showable(state.text))
+        super().__init__()
+        self.put(showable(state.text))
         self.show_state(state)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -18,9 +18,9 @@ from dbtui.wizard.answers import Problem
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.step_screen import StepScreen
 from dbtui.wizard.training.draft_form import asked_here, configuration, form_of, invalid_texts
-from dbtui.wizard.training.length import Length, Lengths
+from dbtui.wizard.training.length import Length
 from dbtui.wizard.training.matters import PREVIEW, matters_of
-from dbtui.wizard.training.previews import ANYTHING, add_preview, clear_preview, next_prompt
+from dbtui.wizard.training.previews import ANYTHING, add_preview, clear_preview
 from dbtui.wizard.training.units import change_unit
 from dbtui.wizard.widgets.plain_input import PlainInput
 from dbtui.wizard.widgets.preview_row import PreviewRow
@@ -30,6 +30,9 @@ from dbtui.wizard.widgets.unit_row import UnitRow
 from trainer_core.config.schema import Config
 from trainer_core.errors import UserError
 from trainer_core.text import safe_text
+
+if TYPE_CHECKING:
+    from dbtui.wizard.training.lengths import Lengths
 
 
 @dataclass
@@ -79,7 +82,7 @@ Everything else is in **all settings** (`f3`): type to search, enter to edit.
     def body(self) -> ComposeResult:
         """Yield a row for each question, and the words on the one with the cursor."""
         self.form = form_of(self.draft)
-        self.lengths = Lengths(self.wizard.options.runs_dir)
+        self.lengths: Lengths | None = None
         self.length: Length | None = None
         self.config: Config | None = None
         self.conflicts: list[Problem] = []
@@ -200,9 +203,13 @@ Everything else is in **all settings** (`f3`): type to search, enter to edit.
 
     @work(thread=True, exclusive=True, group="length", exit_on_error=False)
     def _measure(self, number: int, config: Config | None, draft: Draft) -> None:
+        from dbtui.wizard.training.lengths import Lengths
+        from dbtui.wizard.training.proposals import next_prompt
+
+        self.lengths = self.lengths or Lengths(self.wizard.options.runs_dir)
         try:
             length, prompt = self.lengths.of(config), next_prompt(draft, config)
-        except (OSError, UserError, ValueError) as error:
+        except (OSError, UserError) as error:
             length, prompt = Length(0, 0, f"The pictures cannot be counted: {error}"), ANYTHING
         self.post_message(Measured(number, length, prompt))
 

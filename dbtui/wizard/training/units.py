@@ -4,7 +4,6 @@ from dbtui.forms.form import Form
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.training.length import Length
 from dbtui.wizard.training.matters import Matter, path_of_key
-from trainer_core.plan import DEFAULT_STEPS
 
 _PARKED = "other unit"
 _PASSES = 10
@@ -36,6 +35,8 @@ def change_unit(draft: Draft, form: Form, matter: Matter, to: str, length: Lengt
 def _proposed(matter: Matter, to: str, length: Length | None) -> int:
     """Return about as much as before, in the other unit."""
     if to == matter.key:
+        from trainer_core.plan import DEFAULT_STEPS
+
         return length.steps if length and length.steps else DEFAULT_STEPS
     if length and length.steps_a_pass:
         return max(1, round(length.steps / length.steps_a_pass))

@@ -79,7 +79,7 @@ class SettingRow(Widget):
     def render(self) -> Text:
         """Draw the words in front of the editor, the remarks behind it and what is wrong below."""
         state = self.state
-        cursor = CURSOR if self.editor.has_focus else " "
+        cursor = CURSOR if self.has_focus_within else " "
         row = Text(f"{cursor}{sign_of(state)} {self.title}")
         row.pad_right(max(0, self.children[-1].virtual_region.right + 1 - row.cell_len))
         row.append(" · ".join(filter(None, self.remarks(state))), style="dim")
