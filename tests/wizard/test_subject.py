@@ -8,6 +8,7 @@ from textual import events
 from textual.widgets import Input
 
 from dbtui.wizard.draft import Draft
+from dbtui.wizard.steps.order import step_named
 from tests.wizard.conftest import NARROW, WIDE, screen_text, settle
 from trainer_core.models import tokenizer
 
@@ -38,12 +39,14 @@ LOOKS = {
 WIDE_TOO = ("empty", "good", "several", "style", "captions")
 
 
-@pytest.mark.parametrize(
-    ("name", "size"), [*((name, NARROW) for name in LOOKS), *((name, WIDE) for name in WIDE_TOO)]
-)
-async def test_how_it_looks(open_app, looks_like, name, size):
-    async with open_app(size=size, step="subject", draft=LOOKS[name].copy()) as (app, _):
-        looks_like(app, f"subject_{name}_{'narrow' if size == NARROW else 'wide'}")
+@pytest.mark.parametrize(("size", "names"), [(NARROW, tuple(LOOKS)), (WIDE, WIDE_TOO)], ids=["narrow", "wide"])
+async def test_how_it_looks(open_app, looks_like, names, size):
+    async with open_app(size=size) as (app, pilot):
+        for name in names:
+            app.draft = LOOKS[name].copy()
+            app.go_to(step_named("subject"))
+            await settle(pilot)
+            looks_like(app, f"subject_{name}_{'narrow' if size == NARROW else 'wide'}")
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
@@ -113,21 +116,21 @@ async def test_subjects_are_added_walked_through_taken_out_and_brought_back(open
         assert "▸ 3  (no name yet)" in screen_text(app), "the subject with the problem is gone to"
 
 
-@pytest.mark.parametrize(
-    ("pasted", "said"),
-    [
-        ("sls\x1b]0;hacked\x07", r'Not taken: "sls\x1b]0;hacked\x07": it holds characters that cannot be seen'),
-        ("a\u202eb", r'Not taken: "a\u202eb"'),
-        ("one\ntwo", 'Not taken: "one⏎two": it has 2 lines'),
-        ("x" * 5000, "Not taken: at most 100 characters"),
-    ],
-)
-async def test_what_cannot_be_shown_is_not_taken(open_app, pasted, said):
+PASTED = {
+    "sls\x1b]0;hacked\x07": r'Not taken: "sls\x1b]0;hacked\x07": it holds characters that cannot be seen',
+    "a\u202eb": r'Not taken: "a\u202eb"',
+    "one\ntwo": 'Not taken: "one⏎two": it has 2 lines',
+    "x" * 5000: "Not taken: at most 100 characters",
+}
+
+
+async def test_what_cannot_be_shown_is_not_taken(open_app):
     async with open_app(size=WIDE, step="subject") as (app, pilot):
-        app.screen.query(Input).first().post_message(events.Paste(pasted))
-        await settle(pilot)
-        assert said in screen_text(app)
-        assert app.draft.tables == {}
+        for pasted, said in PASTED.items():
+            app.screen.query(Input).first().post_message(events.Paste(pasted))
+            await settle(pilot)
+            assert said in screen_text(app)
+            assert app.draft.tables == {}
         app.screen.query(Input).first().post_message(events.Paste(" sls\r\n"))
         await settle(pilot)
         assert app.draft.concepts == [{"identifier": "sls"}]

@@ -10,6 +10,7 @@ from trainer_core.models.identifier import Verdict, judge, judge_class, rare_wor
 from trainer_core.text import is_plain, safe_text
 
 _LONGEST = 300
+_CLASS_HINT = "frog, man or 1girl; class pictures need it"
 SIGNS = {"good": "✓", "usable": "~", "poor": "!"}
 
 
@@ -60,8 +61,8 @@ def of_class(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
     """Judge the class of the concept at `place`."""
     class_name = text_of(concepts[place], "class")
     if not class_name:
-        examples = "1girl or landscape" if goal == "style" else "frog, man or 1girl"
-        return Said("", f"such as {examples}; class pictures need it")
+        is_style = goal == "style"
+        return Said("", f"such as {'1girl or landscape; may be empty' if is_style else _CLASS_HINT}")
     if not is_plain(class_name):
         return UNSEEN
     report = judge_class(class_name)
