@@ -177,6 +177,8 @@ async def test_the_folder_of_each_subject_is_asked_for(open_app, tmp_path):
         )
         assert 'Where are the pictures of "ukj dog"?' in screen_text(app)
         await look(app, pilot, tmp_path / "dogs")
+        assert 'pictures without a caption are trained as "ukj dog"' in screen_text(app)
+        assert "2/3  frog-0.png" in screen_text(app)
         concepts = resolved(app.draft).concept
         assert [each.instance_dir for each in concepts] == [str(tmp_path / "frogs"), str(tmp_path / "dogs")]
         assert len(app.screen.query_one(Gallery).entries) == 3

@@ -117,12 +117,17 @@ class Found:
 
     def with_repeats(self, folder: str, repeats: int) -> "Found":
         """Return it with other repeats of a plain folder, given as typed: nothing else depends on them."""
-        path = Path(os.path.abspath(from_home(folder)))  # noqa: PTH100 - without following links
+        places = self.places_of(folder)
         rows = tuple(
-            replace(row, repeats=repeats, count=repeats * row.pictures) if each.path == path else row
-            for each, row in zip(self.scan.train, self.rows, strict=True)
+            replace(row, repeats=repeats, count=repeats * row.pictures) if place in places else row
+            for place, row in enumerate(self.rows)
         )
         return replace(self, rows=rows)
+
+    def places_of(self, folder: str) -> list[int]:
+        """Return the places, among the rows, of a plain folder given as typed."""
+        path = Path(os.path.abspath(from_home(folder)))  # noqa: PTH100 - without following links
+        return [place for place, each in enumerate(self.scan.train) if each.path == path]
 
     def _told(self, fault: Fault) -> str:
         return f"{safe_text(self._short(str(fault.path)), 200)} {safe_text(fault.text, 600)}"

@@ -47,6 +47,8 @@ def problem_lines(found: Found, room: int) -> list[str]:
 
 def remark_lines(found: Found, room: int) -> list[str]:
     """Return the remarks in at most `room` lines."""
+    if room == 1 < len(found.remarks):
+        return [f"{len(found.remarks):,} remarks (p lists them), the first: {found.remarks[0]}"]
     return _within(found.remarks, room, "p lists all of them")
 
 

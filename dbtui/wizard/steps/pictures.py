@@ -48,10 +48,7 @@ class PicturesScreen(LooksIntoFolder):
     def action_next(self) -> None:
         """Go on; from the folder's field first look into it."""
         self.keep_folder()
-        folder = chosen.folder_of(self.draft, self.number)
-        is_seen = self.examined.is_done and self.examined.folder == folder
-        if folder and not is_seen and self.focused is self.query_one("#folder"):
-            self.examine(0.0, show=True)
+        if self.focused is self.query_one("#folder") and self._show_pictures():
             return
         missing = chosen.without_folder(self.draft)
         if missing and self.number not in missing:
@@ -65,6 +62,18 @@ class PicturesScreen(LooksIntoFolder):
             self.complain(f"{doubt}; enter again goes on all the same" for doubt in doubts)
             return
         super().action_next()
+
+    def _show_pictures(self) -> bool:
+        """Go to the pictures of the folder that was typed: one look before going on. Whether there are any."""
+        folder = chosen.folder_of(self.draft, self.number)
+        if folder and not (self.examined.is_done and self.examined.folder == folder):
+            self.examine(0.0, show=True)
+            return True
+        found = self.examined.found
+        if folder and found and found.pictures:
+            self.query_one(Gallery).focus()
+            return True
+        return False
 
     def _doubts(self) -> list[str]:
         unsaved = len(caption_edits.edits(self.draft))

@@ -194,7 +194,7 @@ class LooksIntoFolder(StepScreen):
         """Show what was found."""
         self._show_repeats()
         view = self.query_one(FoundView)
-        view.show(self.examined.found, self.draft)
+        view.show(self.examined.found, self.draft, self.examined.folder)
         self.query_one("#about", Static).update(Text(view.about(self.examined, self.draft) or START))
         self.refresh_bindings()
 

@@ -65,20 +65,22 @@ class FoundView(Widget):
             return f"! {examined.looked.problem}"
         if examined.errors:
             return f"! {examined.errors[0]}"
-        if not examined.found or not examined.folder:
+        if not examined.found:
             return ""
+        if not examined.folder:
+            return "The other subjects' pictures are below; this one's folder is not chosen yet"
         try:
             answered = chosen.words_of(draft)
         except UserError:
             answered = []
         if chosen.is_laid_out(draft):
             return about_layout(examined.found.rows, answered)
-        words = next((row.words for row in examined.found.rows), "")
+        words = next((examined.found.rows[place].words for place in examined.found.places_of(examined.folder)), "")
         remark = f"; {examined.looked.remark}" if examined.looked and examined.looked.remark else ""
         return f"{about_plain(words)}{remark}"
 
-    def show(self, found: Found | None, draft: Draft) -> None:
-        """Show what was found."""
+    def show(self, found: Found | None, draft: Draft, folder: str = "") -> None:
+        """Show what was found; of several subjects that picture is selected which is in `folder`."""
         before = self._selected_path()
         self.found = found
         self.set_class(found is None, "-nothing")
@@ -91,8 +93,7 @@ class FoundView(Widget):
         gallery = self.query_one(Gallery)
         gallery.display = bool(found.pictures)
         self._read_edits(draft)
-        places = {seen.picture.path: number for number, seen in enumerate(found.pictures)}
-        gallery.show(self._entries(), places.get(before, 0) if before else 0)
+        gallery.show(self._entries(), _place(found, before, folder))
 
     def refresh_edits(self, draft: Draft) -> None:
         """Show what became of captions."""
@@ -156,6 +157,16 @@ class _Entries(Sequence[Entry]):
     def _entry(self, number: int) -> Entry:
         path = self._found.pictures[number].picture.path
         return Entry(path, fit_of(self._found, number), "✎" if str(path) in self._edited else "")
+
+
+def _place(found: Found, before: Path | None, folder: str) -> int:
+    """Return the picture to select: the one of before, unless another subject's folder is asked for."""
+    folders = [found.scan.train[place].path for place in found.places_of(folder)] if folder else []
+    if before is None or (folders and before.parent not in folders):
+        wanted = (number for number, seen in enumerate(found.pictures) if seen.folder.path in folders)
+    else:
+        wanted = (number for number, seen in enumerate(found.pictures) if seen.picture.path == before)
+    return next(wanted, 0)
 
 
 def fit_of(found: Found, number: int) -> Fit | None:
