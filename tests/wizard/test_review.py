@@ -24,6 +24,7 @@ from dbtui.runs.launch import TrainerProcess, launch
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.draft_file import left_drafts
 from dbtui.wizard.options import AppOptions
+from dbtui.wizard.pictures.caption_edits import keep, open_caption
 from dbtui.wizard.review.reviewed import Reviewed, review
 from dbtui.wizard.screens.monitor import MonitorScreen
 from dbtui.wizard.screens.write_file import WriteFile
@@ -34,6 +35,8 @@ from tests.unit.plan.conftest import TENSORS
 from tests.wizard import conftest
 from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from trainer_core.config.reader import read_config
+from trainer_core.config.schema import Dataset
+from trainer_core.data.dataset import Picture
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.events import EventReader
@@ -161,6 +164,30 @@ async def test_what_is_wrong_is_mended_one_after_the_other(open_review, looks, p
         await reviewed(app, pilot)
         assert app.screen.reviewed.can_start
         assert find_runs(app.options.runs_dir) == []
+
+
+async def test_answers_that_no_run_would_keep_are_mended_first(open_review, place: Path):
+    """A text that is no value, and captions that were edited and not written."""
+    draft = answered(place)
+    draft.aside["typed"] = {"train.batch_size": "many"}
+    seen = open_caption(
+        Picture(path=place / "frog" / "0.png", size=(64, 64), caption="", caption_from="prompt"),
+        Dataset(),
+        "",
+        draft,
+    )
+    assert keep(draft, seen, "a frog")
+    async with open_review(draft, NARROW) as (app, pilot):
+        assert [mend.step.name for mend in app.screen.reviewed.mends] == ["training", "pictures"]
+        assert "1 edited caption not in the files yet" in screen_text(app)
+        assert "batch_size" in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.draft.step == "training"
+        await pilot.press("f3")
+        await settle(pilot)
+        await pilot.press("f6")
+        await reviewed(app, pilot)
 
 
 async def test_a_wrong_card_and_a_logout_are_told(open_review, place: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from dbtui.wizard.answers import SOURCE, Problem, problems_of
 from dbtui.wizard.draft import Draft
+from dbtui.wizard.pictures.caption_edits import edits
 from dbtui.wizard.steps.order import Step, step_of_problem
 from dbtui.wizard.training.draft_form import form_of, invalid_texts
+from trainer_core.data.dataset import Scan
+from trainer_core.data.listing import counted
 from trainer_core.errors import ExitCode, UserError
 
 
@@ -20,8 +23,7 @@ class Mend:
 
 
 def unanswered(draft: Draft) -> Iterator[Mend]:
-    """Yield the questions without which there is no run, and what was typed and is no answer."""
-    yield from (_of_problem(problem, ExitCode.CONFIG) for problem in invalid_texts(form_of(draft)))
+    """Yield the questions without which there is no run."""
     if not draft.get("model.base"):
         yield _mend("there is no base model yet: choose the one to start from", "model.base")
     if draft.get("dataset.train_dir"):
@@ -33,6 +35,21 @@ def unanswered(draft: Draft) -> Iterator[Mend]:
     else:
         for place in lacking:
             yield _mend(f"subject {place} has no folder of pictures yet: choose one", "concept.instance_dir")
+
+
+def no_values(draft: Draft) -> Iterator[Mend]:
+    """Yield what was typed and is no value: another value holds meanwhile, which nobody may have meant."""
+    for problem in invalid_texts(form_of(draft)):
+        yield _of_problem(problem, ExitCode.CONFIG)
+
+
+def unwritten_captions(draft: Draft, scan: Scan) -> Iterator[Mend]:
+    """Yield that captions were edited which the training would not see, and a started run would not keep."""
+    folders = (*scan.train, *scan.classes)
+    trained = {picture.path for folder in folders for picture in folder.pictures}
+    if unwritten := len(trained & edits(draft).keys()):
+        words = f"{counted(unwritten, 'edited caption')} not in the files yet: write them with w there"
+        yield _mend(words, "concept.instance_dir")
 
 
 def mends_of(errors: Iterable[UserError]) -> Iterator[Mend]:

@@ -9,7 +9,7 @@ from dbtui.runs import logout
 from dbtui.runs.prepare import next_name
 from dbtui.wizard.answers import config_of, resolved
 from dbtui.wizard.draft import Draft
-from dbtui.wizard.review.mends import Mend, mends_of, unanswered
+from dbtui.wizard.review.mends import Mend, mends_of, no_values, unanswered, unwritten_captions
 from dbtui.wizard.review.run_file import holds
 from trainer_core.config.bindings import require_bindings
 from trainer_core.config.schema import Config
@@ -50,13 +50,13 @@ class Reviewed:
 
 def review(draft: Draft, runs_dir: Path, progress: Callable[[int, int], None] | None = None) -> Reviewed:
     """Look at everything; what is wrong is returned, not raised. Every picture is decoded (and remembered)."""
-    missing = tuple(unanswered(draft))
+    missing, typed = tuple(unanswered(draft)), tuple(no_values(draft))
     try:
         config = _as_if_answered(draft) if missing else config_of(draft)
     except UserError as error:
-        return Reviewed(mends=(*missing, *mends_of([error])))
+        return Reviewed(mends=(*missing, *typed, *mends_of([error])))
     if missing:
-        return Reviewed(mends=missing)
+        return Reviewed(mends=(*missing, *typed))
     plan = make_plan(config, runs_dir, deep=True, progress=progress)
     text = dump_config(config)
     written = draft.aside.get(WRITTEN, "")
@@ -65,7 +65,7 @@ def review(draft: Draft, runs_dir: Path, progress: Callable[[int, int], None] | 
         plan=plan,
         text=text,
         name=next_name(config, plan, runs_dir),
-        mends=tuple(mends_of(plan.errors)),
+        mends=(*typed, *mends_of(plan.errors), *unwritten_captions(draft, plan.scan)),
         notes=tuple(_notes()),
         written=written if written and holds(Path(written), text) else "",
     )

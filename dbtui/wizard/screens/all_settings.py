@@ -16,6 +16,7 @@ from dbtui.forms.listing import Adder, Entry, Heading, Line, best, listing
 from dbtui.forms.sentences import shown
 from dbtui.forms.widgets.edited import Edited
 from dbtui.forms.widgets.editors import Editor, editor_for
+from dbtui.wizard.steps.order import STEPS
 from dbtui.wizard.training.draft_form import asked_here, configuration
 from dbtui.wizard.widgets.plain_input import PlainInput
 from dbtui.wizard.widgets.problem_lines import ProblemLines
@@ -49,6 +50,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "edit", "edit", id="settings.edit", tooltip="Edit the setting; enter again is done"),
         Binding("escape", "back", "back", id="settings.back", tooltip="Back to the step; nothing is lost"),
+        Binding("f6", "review", "review", show=False, id="settings.review", tooltip="Go to the last step"),
         Binding("f4", "rest", "the rest", id="settings.rest", tooltip="Show what has no effect now, and why"),
         Binding("ctrl+r", "reset", "reset", id="settings.reset", tooltip="Take the preset's value back"),
         Binding("f8", "remove", "remove", show=False, id="settings.remove", tooltip="Remove this table of a list"),
@@ -274,6 +276,10 @@ again is done. What you type is taken as soon as it is a value; until then the o
             search.value = ""
         else:
             self.dismiss()
+
+    def action_review(self) -> None:
+        """Go to the last step, which says what is still to be mended."""
+        cast("WizardApp", self.app).go_to(STEPS[-1])
 
     @on(PlainInput.Refused)
     def _refused(self, event: PlainInput.Refused) -> None:
