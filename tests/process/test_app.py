@@ -39,8 +39,10 @@ def is_put_back(screen) -> bool:
     return is_quiet and screen.is_put_back() and bool(flags & termios.ISIG)
 
 
-def test_q_leaves(app):
+def test_ctrl_c_says_how_to_leave_and_q_leaves(app):
     screen = app()
+    screen.type("\x03")
+    screen.wait_for("ctrl+q quits")
     screen.type("q")
     assert screen.end() == 0
     assert is_put_back(screen)
@@ -54,7 +56,7 @@ def test_the_mouse_is_left_to_the_terminal(app):
 
 
 @pytest.mark.row(9)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_puts_the_terminal_back(app, number):
     screen = app()
     screen.process.send_signal(number)
@@ -91,14 +93,6 @@ def test_a_lost_connection(app, wait):
     screen.hang_up()
     screen.process.wait(20)
     assert screen.process.returncode == 0
-
-
-def test_ctrl_c_says_how_to_leave(app):
-    screen = app()
-    screen.type("\x03")
-    screen.wait_for("ctrl+q quits")
-    screen.type("\x11")
-    assert screen.end() == 0
 
 
 def test_to_the_shell_and_back(app, wait):
@@ -181,7 +175,7 @@ def test_an_application_that_hangs_is_left(app, tmp_path, wait):
     assert is_put_back(screen)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--no-mouse",), ("--images", "half")])
+@pytest.mark.parametrize("arguments", [(), ("--no-mouse", "--images", "half")])
 def test_off_a_terminal_it_prints_the_help(dbtui, arguments):
     done = dbtui(*arguments)
     assert done.returncode == 2

@@ -182,19 +182,15 @@ async def test_a_run_that_came_to_life_meanwhile_is_not_deleted(open_app, filled
         assert (filled / "waiting-1").exists()
 
 
-async def test_a_link_is_not_deleted(open_app, filled, tmp_path):
+async def test_a_link_is_not_deleted_and_what_cannot_be_resumed_is_told(open_app, filled, tmp_path):
     moved = (filled / "waiting-1").rename(tmp_path / "elsewhere")
     (filled / "waiting-1").symlink_to(moved)
     async with open_app() as (app, pilot):
         await known(pilot)
         await pilot.press("d")
         await until(pilot, lambda: "is a link to" in screen_text(app), "it refuses")
-    assert (moved / "run.toml").exists()
-
-
-async def test_what_cannot_be_resumed_is_told(open_app, filled):
-    async with open_app() as (app, pilot):
-        await known(pilot)
+        assert (moved / "run.toml").exists()
+        await pilot.press("escape")
         await pilot.press("r")
         await until(pilot, lambda: "waiting-1 cannot be resumed" in screen_text(app), "it is told")
         assert "/models/v1-5-pruned.safetensors" in screen_text(app)

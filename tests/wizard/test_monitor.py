@@ -11,10 +11,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from dbtui.wizard.monitor.result import compared, result_of
 from dbtui.wizard.monitor.watch import Watch
 from dbtui.wizard.screens import monitor as monitor_module
+from dbtui.wizard.screens import run_log as run_log_module
 from dbtui.wizard.screens.home import HomeScreen
 from dbtui.wizard.screens.result import ResultScreen
 from dbtui.wizard.screens.run_log import RunLogScreen
@@ -29,6 +31,13 @@ from .run_files import EventFile, make_run
 
 FAKE_TRAINER = Path(__file__).parents[1] / "process" / "fake_trainer.py"
 GRADIENTS = "memory.gradient_checkpointing = false needs more memory than there is: set it to true"
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Look often, so that nothing here waits long."""
+    monkeypatch.setattr(monitor_module, "_LOOK_EVERY", 0.1)
+    monkeypatch.setattr(run_log_module, "_LOOK_EVERY", 0.1)
 
 
 @pytest.fixture
@@ -258,7 +267,7 @@ async def test_the_log(open_app, looks_like, place):
         looks_like(app, "log-narrow")
 
 
-async def test_the_report(open_app, place):
+async def test_the_report_and_training_longer(open_app, place):
     run = make_run(place, "sls-frog-2", 25, code=0)
     async with open_app() as (app, pilot):
         await ended(pilot, run)
@@ -266,16 +275,9 @@ async def test_the_report(open_app, place):
         await pilot.press("o")
         await until(pilot, lambda: f"report    {run.report}" in screen_text(app), "its place is told")
         assert run.report.exists()
-
-
-async def test_train_longer_asks_how_long(open_app, place):
-    run = make_run(place, "sls-frog-2", 25, code=0)
-    async with open_app() as (app, pilot):
-        await ended(pilot, run)
         await pilot.press("t")
         await until(pilot, lambda: "How many shall it be in all?" in screen_text(app), "it asks")
-        for _ in range(8):
-            await pilot.press("backspace")
+        app.screen.query_one(Input).value = ""
         await pilot.press(*"1600", "enter")
         await until(pilot, lambda: "type a whole number above 1600" in screen_text(app), "no more is no more")
         await pilot.press(*"0", "enter")
