@@ -54,12 +54,14 @@ def _is_drawn(thumbnail: Thumbnail) -> bool:
 
 
 async def look(app, pilot, folder) -> None:
+    """Type a folder and wait until it is looked into by itself."""
     field = app.screen.query_one("#folder", Input)
     field.focus()
     field.value = str(folder)
-    await pilot.pause()
-    await pilot.press("enter")
+    await until(pilot, lambda: app.screen.examined.folder == str(folder), "it is noticed")
     await shown(app, pilot)
+    app.screen.query_one(Gallery).focus()
+    await pilot.pause()
 
 
 @pytest.mark.parametrize(("size", "name"), [(NARROW, "narrow"), (WIDE, "wide")])
@@ -80,12 +82,15 @@ async def test_empty_filled_and_in_error(open_app, looks_like, tmp_path, size, n
         looks_like(app, f"pictures_error_{name}")
 
 
-async def test_a_plain_folder_is_the_subjects(open_app, tmp_path):
+async def test_a_plain_folder_is_the_subjects(open_app, tmp_path, monkeypatch):
+    monkeypatch.setattr("dbtui.wizard.steps.pictures_look._TYPING", 60)  # so that it is Enter that looks
     draw(tmp_path / "frogs", 3)
     async with open_app(step="pictures", draft=draft_of()) as (app, pilot):
         await pilot.press("enter")
         assert 'choose the folder with the pictures of "sls frog"' in screen_text(app)
-        await look(app, pilot, tmp_path / "frogs")
+        app.screen.query_one("#folder", Input).value = str(tmp_path / "frogs")
+        await pilot.press("enter")
+        await shown(app, pilot)
         assert app.focused is app.screen.query_one(Gallery)
         app.draft.set("model.base", "model.safetensors")
         config = config_of(app.draft)

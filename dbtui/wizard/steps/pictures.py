@@ -48,7 +48,7 @@ class PicturesScreen(LooksIntoFolder):
     def action_next(self) -> None:
         """Go on; from the folder's field first look into it."""
         self.keep_folder()
-        if self.focused is self.query_one("#folder") and self._show_pictures():
+        if self.focused is self.query_one("#folder") and self._looks_first():
             return
         missing = chosen.without_folder(self.draft)
         if missing and self.number not in missing:
@@ -63,17 +63,13 @@ class PicturesScreen(LooksIntoFolder):
             return
         super().action_next()
 
-    def _show_pictures(self) -> bool:
-        """Go to the pictures of the folder that was typed: one look before going on. Whether there are any."""
+    def _looks_first(self) -> bool:
+        """Look into a folder that was typed and not seen yet; whether there is one."""
         folder = chosen.folder_of(self.draft, self.number)
-        if folder and not (self.examined.is_done and self.examined.folder == folder):
-            self.examine(0.0, show=True)
-            return True
-        found = self.examined.found
-        if folder and found and found.pictures:
-            self.query_one(Gallery).focus()
-            return True
-        return False
+        if not folder or (self.examined.is_done and self.examined.folder == folder):
+            return False
+        self.examine(0.0, show=True)
+        return True
 
     def _doubts(self) -> list[str]:
         unsaved = len(caption_edits.edits(self.draft))
