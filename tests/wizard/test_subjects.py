@@ -12,6 +12,7 @@ from dbtui.wizard.subjects.problems import subject_problems
 from dbtui.wizard.subjects.prompts import learned
 from dbtui.wizard.subjects.verdicts import of_class, of_identifier, suggestions
 from trainer_core.data.scan import scan_dataset
+from trainer_core.text import is_plain
 
 
 def of_goal(goal="thing", captions=None, *concepts):
@@ -109,6 +110,17 @@ def test_words_that_stand_in_each_others_way():
     other = [{"identifier": "shs"}, {"identifier": "cpc", "class": "shs"}]
     assert "class of another" in of_identifier(other, 0).words
     assert of_identifier([{"identifier": "by shs"}], 0).verdict == "good"
+
+
+@pytest.mark.parametrize("captions", ["dreambooth", "hybrid"])
+@pytest.mark.parametrize("name", ["identifier", "class", "instance_prompt"])
+@pytest.mark.parametrize("value", ["sls\udcff", "\ud800", "\x00", 5, ["sls"], {"a": 1}, True, " ", "x" * 100_000])
+def test_a_draft_that_was_meddled_with_is_shown_all_the_same(value, name, captions):
+    draft = of_goal("thing", captions, {"identifier": "sls", "class": "frog", name: value})
+    seen = look(draft, captions)
+    assert all(is_plain(text) for text in (seen.placeholder, seen.identifier.line, seen.class_name.line))
+    several.answer(draft, name, "shs")
+    assert draft.concepts[0][name] == "shs"
 
 
 def test_suggestions_are_not_taken_already():

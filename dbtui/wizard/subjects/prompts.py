@@ -14,6 +14,8 @@ from trainer_core.data.filewords import fill_place, has_place, with_identifier
 from trainer_core.data.folder_names import join_words
 from trainer_core.data.folders import Source, find_sources
 from trainer_core.data.trained_words import identifiers_beside, settle_words
+from trainer_core.on_disk import is_utf8
+from trainer_core.text import safe_text
 
 _WORDS = ("identifier", "class", "instance_prompt", "class_prompt")
 
@@ -52,8 +54,9 @@ def learned_of(source: Source, goal: Goal, captions: str = "dreambooth") -> Lear
 
 def _concept(number: int, words: Tables) -> Concept:
     """Return the concept with a folder that is never looked into."""
-    given = {name: words[name] for name in _WORDS if str(words.get(name) or "").strip()}
-    return Concept.model_validate({**given, "instance_dir": f"subject {number}"})
+    given = {name: text for name in _WORDS if isinstance(text := words.get(name), str) and text.strip()}
+    utf8 = {name: text if is_utf8(text) else safe_text(text) for name, text in given.items()}
+    return Concept.model_validate({**utf8, "instance_dir": f"subject {number}"})
 
 
 def _learned(source: Source, subjects: list[Source], goal: Goal, method: CaptionMethod) -> Learned:

@@ -34,6 +34,9 @@ class Said:
 
 
 UNSEEN = Said("poor", "it holds characters that cannot be seen; type it anew")
+_ENDLESS = Said("poor", "no word is that long")
+_LONGEST_WORD = 100
+"""Characters; the tokenizer takes a minute for a word of 100,000."""
 
 
 def load_vocabulary() -> None:
@@ -46,8 +49,8 @@ def of_identifier(concepts: Sequence[Tables], place: int) -> Said:
     identifier = word_of(text_of(concepts[place], "identifier"))
     if not identifier:
         return Said("", "a rare word of about three letters, such as these:")
-    if not is_plain(identifier):
-        return UNSEEN
+    if unfit := _unfit(identifier):
+        return unfit
     report = judge(identifier)
     said = _poor_beside(concepts, place)
     if said:
@@ -63,8 +66,8 @@ def of_class(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
     if not class_name:
         is_style = goal == "style"
         return Said("", f"such as {'1girl or landscape; may be empty' if is_style else _CLASS_HINT}")
-    if not is_plain(class_name):
-        return UNSEEN
+    if unfit := _unfit(class_name):
+        return unfit
     report = judge_class(class_name)
     if report.verdict == "usable":
         return Said("usable", "; ".join([*report.reasons, "a plainer word helps"]))
@@ -74,7 +77,7 @@ def of_class(concepts: Sequence[Tables], place: int, goal: Goal) -> Said:
 
 def split_shown(identifier: str) -> str:
     """Return how CLIP splits a word, in words: `1 token: sls`."""
-    if not is_plain(identifier):
+    if _unfit(identifier):
         return ""
     report = judge(identifier)
     count = len(report.tokens)
@@ -90,8 +93,16 @@ def suggestions(concepts: Sequence[Tables], place: int, count: int) -> list[str]
 
 
 def text_of(concept: Tables, name: str) -> str:
-    """Return an answer of a concept as text without spaces around it."""
-    return str(concept.get(name) or "").strip()
+    """Return an answer of a concept without spaces around it; what is no text was never typed here."""
+    answer = concept.get(name)
+    return answer.strip() if isinstance(answer, str) else ""
+
+
+def _unfit(text: str) -> Said | None:
+    """Return why a text is not even judged."""
+    if not is_plain(text):
+        return UNSEEN
+    return _ENDLESS if any(len(word) > _LONGEST_WORD for word in text.split()) else None
 
 
 def _poor_beside(concepts: Sequence[Tables], place: int) -> list[str]:
