@@ -226,7 +226,7 @@ async def test_the_file_is_written_and_another_is_not_overwritten(open_review, l
         found = app.screen.reviewed
         assert (place / "mine.toml").read_text() == found.text
         assert read_config(place / "mine.toml") == found.config
-        assert f"✓ written, nothing was started:  dbtui run {place}/mine.toml" in screen_text(app)
+        assert f"✓ written, nothing was started:\n dbtui run {place}/mine.toml\n" in screen_text(app)
         assert find_runs(app.options.runs_dir) == []
 
 

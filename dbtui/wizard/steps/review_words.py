@@ -65,7 +65,7 @@ def command_words(command: str, done: str) -> Text:
     """Return the command that trains without the wizard, or how to get it; `done` is what just was."""
     if not command:
         return Text("without this screen:  c writes the file here and copies the command", "dim")
-    return Text.assemble((f"{done or 'without this screen'}:  ", "dim"), safe_text(command, 1000))
+    return Text.assemble((f"{done or 'without this screen'}:\n", "dim"), safe_text(command, 1000))
 
 
 def folder_words(folder: Path) -> Text:
