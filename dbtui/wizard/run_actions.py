@@ -31,7 +31,7 @@ async def resume(app: "WizardApp", run: RunDirectory, overrides: tuple[str, ...]
             return
         await in_thread(_look, run, wishes, lines.append)
         is_wished = await ask(app, f"Resume {run.name}?", lines, "resume")
-    except (UserError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         is_other = isinstance(error, UserError) and error.code is ExitCode.RESUME and bool(lines)
         if not is_other:
             await tell(app, f"{run.name} cannot be resumed", error)
@@ -47,7 +47,7 @@ async def start(app: "WizardApp", run: RunDirectory, wishes: "Wishes | None" = N
     """Start the trainer of a run and watch it."""
     try:
         process = await in_thread(_launch, run, wishes)
-    except (UserError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         await tell(app, f"{run.name} cannot be started", error)
         return
     app.trainers.append(process)
@@ -70,7 +70,7 @@ async def delete(app: "WizardApp", run: RunDirectory) -> bool:
         if not await ask(app, f"Delete {run.name}?", lines, "delete it"):
             return False
         await in_thread(delete_run, run, runs_dir)
-    except (UserError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         await tell(app, f"{run.name} was not deleted", error)
         return False
     app.notify(f"{run.name} is deleted: {size} are free again")
@@ -83,7 +83,7 @@ async def new_from(app: "WizardApp", run: RunDirectory, mend: "Mend | None" = No
 
     try:
         draft = await in_thread(draft_of_run, run)
-    except (UserError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         await tell(app, f"no new run can be made from {run.name}", error)
         return
     if mend:
@@ -98,7 +98,7 @@ async def try_demo(app: "WizardApp") -> None:
     app.notify("drawing pictures and building a tiny model: a few seconds …", timeout=8)
     try:
         run = await in_thread(_demo, app.options.runs_dir)
-    except (UserError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         await tell(app, "the demo cannot be started", error)
         return
     await start(app, run)
@@ -112,7 +112,7 @@ async def ask(app: "WizardApp", question: str, lines: Sequence[str], yes: str) -
     return is_wished
 
 
-async def tell(app: "WizardApp", title: str, error: UserError | OSError) -> None:
+async def tell(app: "WizardApp", title: str, error: Exception) -> None:
     """Show what keeps from it, every problem, until the person has read it."""
     from dbtui.wizard.screens.lines import LinesScreen
 

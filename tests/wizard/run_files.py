@@ -86,7 +86,7 @@ class EventFile:
         self.run.output.mkdir(exist_ok=True)
         (self.run.output / "sls-frog.safetensors").write_bytes(b"weights")
         self.add("saved", step=step, path="output/sls-frog.safetensors", seconds=3.4, bytes=7)
-        kind = "finished" if code in {0, 75} else "failed"
+        kind = "finished" if code == 0 else "failed"
         outputs = ["output/sls-frog.safetensors"] if code == 0 else []
         self.add(kind, exit_code=code, text=text, step=step, outputs=outputs)
 

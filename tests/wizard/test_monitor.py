@@ -13,15 +13,19 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from dbtui.runs import launch as launch_module
+from dbtui.runs import resume as resume_module
 from dbtui.wizard.monitor.result import compared, result_of
 from dbtui.wizard.monitor.watch import Watch
 from dbtui.wizard.screens import monitor as monitor_module
 from dbtui.wizard.screens import run_log as run_log_module
 from dbtui.wizard.screens.home import HomeScreen
+from dbtui.wizard.screens.monitor import MonitorScreen
 from dbtui.wizard.screens.result import ResultScreen
 from dbtui.wizard.screens.run_log import RunLogScreen
 from dbtui.wizard.screens.run_previews import RunPreviewsScreen
 from dbtui.wizard.widgets.thumbnail import Thumbnail
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.report.previews import rows_of
 from trainer_core.report.story import Preview
 from trainer_core.run.lock import acquire, is_alive
@@ -283,6 +287,56 @@ async def test_the_report_and_training_longer(open_app, place):
         await pilot.press(*"0", "enter")
         await until(pilot, lambda: "sls-frog-2 cannot be resumed" in screen_text(app), "it left no state")
         assert "no state to go on from" in re.sub(r"\s+", " ", screen_text(app))
+
+
+@pytest.fixture
+def resumable(place, monkeypatch):
+    """A stopped run; what is looked at before a resume is made up, its trainer is the fake one."""
+    run = make_run(place, "sls-frog-1", 30, code=75, text="stopped")
+    started, found = [], ["goes on after step 30, with these changes", "  pictures: 24 -> 25, added"]
+    refusal = []
+
+    def look(run, wishes, say):
+        for line in found:
+            say(line)
+        if refusal and not wishes.allow_changed:
+            raise UserError(refusal[0], ExitCode.RESUME)
+
+    def fake(run, *, wishes):
+        process = real(run, [sys.executable, str(FAKE_TRAINER), "--steps", "100000"])
+        started.append((process, wishes))
+        return process
+
+    real = launch_module.launch
+    monkeypatch.setattr(resume_module, "look_before_resume", look)
+    monkeypatch.setattr(launch_module, "launch", fake)
+    yield run, started, refusal
+    for process, _ in started:
+        process.process.kill()
+        process.process.wait()
+
+
+async def test_a_resume_tells_what_changed_and_watches(open_app, resumable):
+    run, started, refusal = resumable
+    async with open_app() as (app, pilot):
+        await ended(pilot, run)
+        await pilot.press("r")
+        await until(pilot, lambda: "pictures: 24 -> 25, added" in screen_text(app), "the change is told")
+        await pilot.press("n")
+        assert started == []
+        refusal.append("the state is of another training: pictures were 24 and are 25")
+        await pilot.press("r")
+        await until(pilot, lambda: "neither training" in screen_text(app), "the warning is told")
+        await pilot.press("y")
+        await until(
+            pilot, lambda: isinstance(app.screen, MonitorScreen) and "training" in screen_text(app), "it trains"
+        )
+        ((process, wishes),) = started
+        assert wishes.allow_changed
+        assert app.trainers == [process]
+        process.process.kill()
+        await until(pilot, lambda: isinstance(app.screen, ResultScreen), "its end is seen")
+        await until(pilot, lambda: "SIGKILL" in screen_text(app), "and how it ended")
 
 
 def test_before_and_after_are_of_the_same_prompt_and_there(place):

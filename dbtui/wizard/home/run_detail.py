@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from dbtui.wizard.in_thread import in_thread
+from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
     from dbtui.runs.summary import RunSummary
@@ -47,7 +48,10 @@ class RunDetail(Vertical):
         from asyncio import sleep
 
         await sleep(after)
-        lines, picture = await in_thread(_lines_and_picture, summary, max(20, self.size.width - 2))
+        try:
+            lines, picture = await in_thread(_lines_and_picture, summary, max(20, self.size.width - 2))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            lines, picture = [Text(f"! it cannot be read: {safe_text(error, 200)}")], None
         self.query_one("#told", Static).update(Text("\n").join(lines))
         self._show_picture(picture)
 

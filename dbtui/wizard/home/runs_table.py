@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from dbtui.wizard.home.words import EMPTY, runs_line, slow_line
 from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.widgets.row_list import RowList
+from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +96,8 @@ class RunsTable(Vertical):
                 self._show()
             self.is_known = True
             self._show()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            self._tell(f"Runs    they cannot be read: {safe_text(error, 200)}")
         finally:
             self._looking_since = None
 

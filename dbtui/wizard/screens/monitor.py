@@ -15,7 +15,6 @@ from textual.widgets import Footer, Static
 from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.monitor.watch import Picture, Watch
 from dbtui.wizard.widgets.thumbnail import Thumbnail
-from trainer_core.errors import UserError
 from trainer_core.run.control import CommandKind
 from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
@@ -127,7 +126,7 @@ class MonitorScreen(Screen[None]):
             size = self.query_one("#dashboard").size
             note = self._note if time.monotonic() < self._note_until else ""
             self._show(await in_thread(watch.look, size.width, size.height, note))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             self._tell_trouble(safe_text(error))
         finally:
             self._looking_since = None
@@ -173,7 +172,7 @@ class MonitorScreen(Screen[None]):
         self._note, self._note_until = self._NOTES[kind], time.monotonic() + _NOTE_STAYS
         try:
             await in_thread(self.watch_of_run.command, kind)
-        except (UserError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             self._note = safe_text(error)
         self._look()
 

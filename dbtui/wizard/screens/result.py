@@ -17,7 +17,6 @@ from dbtui.wizard.monitor.result import Curve, Result, Shown, result_of
 from dbtui.wizard.monitor.watch import Watch
 from dbtui.wizard.widgets.curves import Curves, Plot
 from dbtui.wizard.widgets.thumbnail import Thumbnail
-from trainer_core.errors import UserError
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class ResultScreen(Screen[None]):
     async def _read(self) -> None:
         try:
             self._show(await in_thread(result_of, self.watch_of_run))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             self.query_one("#summary", Static).update(Text(f"! it cannot be read: {safe_text(error)}"))
 
     def _show(self, result: Result) -> None:
@@ -170,7 +169,7 @@ class ResultScreen(Screen[None]):
         """Write the report."""
         try:
             await in_thread(run_actions.written_report, self.watch_of_run.run)
-        except (UserError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             await run_actions.tell(self.wizard, "the report cannot be written", error)
             return
         self.notify("The report is written: one file, to open in any browser.", timeout=8)

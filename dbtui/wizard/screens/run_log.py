@@ -13,6 +13,7 @@ from dbtui.runs.follow import Follower
 from dbtui.runs.log import LogReader
 from dbtui.wizard.in_thread import in_thread
 from trainer_core.run.directory import RunDirectory
+from trainer_core.text import safe_text
 
 _LOOK_EVERY = 0.7
 _MOST_LINES = 5000
@@ -61,8 +62,8 @@ scroll up (**arrows**, **page up**) and it stays where you read, **end** follows
     async def _read(self) -> None:
         try:
             lines = await in_thread(self._new_lines)
-        except OSError:
-            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            lines, self._is_over = [f"! the log cannot be read: {safe_text(error)}"], True
         finally:
             self._is_looking = False
         log = self.query_one(RichLog)

@@ -56,7 +56,7 @@ photos, background and all, has learned for too long.
     async def _read(self) -> None:
         try:
             self.rows = await in_thread(all_previews, self.run_directory)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             self.query_one("#words", Static).update(Text(f"! {safe_text(error)}"))
             return
         self._place = len(self.rows[0]) - 1 if self.rows else 0
