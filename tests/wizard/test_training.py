@@ -234,12 +234,17 @@ async def test_every_setting_has_an_editor_and_every_kind_is_edited_by_keyboard(
             met(path, draft)
             app.draft, app.screen.form = draft, form_of(draft)
             app.screen.show_key(dotted(path))
-            await until(pilot, lambda path=path: getattr(app.screen.editor, "path", ()) == path, "it is edited")
+            await until(pilot, lambda path=path: is_editing(app, path), "it is edited")
             assert str(path[-1]) in screen_text(app)
             await type_into(pilot, app.screen.editor, another_text(path))
             values = {named.path: named.value for named in settings_of(resolved(draft).model_dump(by_alias=True))}
             assert text_of(values[path]) == another_text(path)
             assert values[path] != all_fields()[dotted(path)].default
+
+
+def is_editing(app, path):
+    editor = app.screen.editor
+    return editor is not None and editor.path == path and editor.has_focus
 
 
 def show_all(app, paths):
@@ -265,6 +270,7 @@ async def type_into(pilot, editor, text):
         while editor.value != text:
             await pilot.press("right")
     else:
+        await pilot.pause()  # with the focus everything is selected
         editor.value = text[:-1]
         editor.action_end()
         await pilot.press(text[-1])

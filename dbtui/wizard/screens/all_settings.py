@@ -9,28 +9,22 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Label, OptionList, Static
-from textual.widgets.option_list import Option
 
 from dbtui.forms.form import Form, place_of
-from dbtui.forms.listing import Adder, Entry, Heading, Line, best, listing
-from dbtui.forms.sentences import shown
+from dbtui.forms.listing import Adder, Heading, Line, best, listing
 from dbtui.forms.widgets.edited import Edited
 from dbtui.forms.widgets.editors import Editor, editor_for
 from dbtui.wizard.steps.order import STEPS
 from dbtui.wizard.training.draft_form import asked_here, configuration
 from dbtui.wizard.widgets.plain_input import PlainInput
 from dbtui.wizard.widgets.problem_lines import ProblemLines
-from dbtui.wizard.widgets.setting_row import CURSOR, sign_of
 from dbtui.wizard.widgets.setting_words import SettingWords
+from dbtui.wizard.widgets.settings_list import SettingsList, at
 from trainer_core.config.fields import TableInfo, all_tables
 from trainer_core.data.listing import counted
-from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
     from dbtui.wizard.app import WizardApp
-
-_LABEL = 41
-"""Cells of the longest key, and one."""
 
 
 class AllSettings(Screen[None]):
@@ -66,9 +60,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
         super().__init__()
         self.form, self.key = form, key
         self.with_unused = False
-        self.entries: dict[str, Line | Adder] = {}
         self.editor: Editor | None = None
-        self._marked = ""
 
     def compose(self) -> ComposeResult:
         """Put the search above the list, and what there is to know of a setting beside or below it."""
@@ -77,7 +69,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
             yield PlainInput(placeholder="type to search", id="search")
             yield Static(markup=False, id="count")
         with Horizontal(id="middle"):
-            yield _Settings(id="settings")
+            yield SettingsList(id="settings")
             with Vertical(id="about"):
                 with Horizontal(id="edit"):
                     yield Static(markup=False, id="key")
@@ -88,7 +80,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
 
     def on_mount(self) -> None:
         """Begin at the setting that was asked for."""
-        self.query_one("#search").focus()
+        self.set_focus(self.query_one("#search"))
         if self.key:
             self.show_key(self.key)
         else:
@@ -112,7 +104,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
             if not isinstance(entry, Heading):
                 found = entry.state.field.key if isinstance(entry, Line) else entry.table.key
                 if found == key or found.startswith(f"{key}."):
-                    return _place(entry)
+                    return at(entry)
         return ""
 
     def _empty_search(self) -> None:
@@ -124,55 +116,41 @@ again is done. What you type is taken as soon as it is a value; until then the o
 
     def _list(self, place: str = "") -> None:
         """List the settings anew, with the cursor at `place` or where it was."""
-        settings, search = self.query_one(_Settings), self.query_one("#search", Input).value
-        place = place or self._place
+        search = self.query_one("#search", Input).value
         found = listing(self.form, search, with_unused=self.with_unused)
-        self.entries = {_place(entry): entry for entry in found.entries if not isinstance(entry, Heading)}
-        settings.set_options(_option(entry) for entry in found.entries)
-        self._marked = ""
-        if entry := self.entries.get(place) or best(found, search):
-            settings.highlighted = settings.get_option_index(_place(entry))
+        self._settings.show(found, place or self._settings.place, best(found, search))
         hidden = f" · f4: {found.unused} more" if found.unused else ""
         self.query_one("#count", Static).update(Text(counted(found.shown, "setting") + hidden))
         self._show_words()
 
     @property
-    def _place(self) -> str:
-        """The entry with the cursor, "" if there is none."""
-        option = self.query_one(_Settings).highlighted_option
-        return option.id or "" if option else ""
+    def _settings(self) -> SettingsList:
+        return self.query_one(SettingsList)
 
     @property
     def _line(self) -> Line | None:
-        entry = self.entries.get(self._place)
+        entry = self._settings.entry
         return entry if isinstance(entry, Line) else None
 
     @on(Input.Changed, "#search")
     def _search(self) -> None:
         self._close_editor()
-        self.query_one(_Settings).highlighted = None
+        self._settings.highlighted = None
         self._list()
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self) -> None:
         if self.editor and self.editor.path != (self._line.state.path if self._line else ()):
             self._close_editor()
-        self._mark()
+        self._settings.mark()
         self._show_words()
 
-    def _mark(self) -> None:
-        """Put the sign of the cursor in front of the entry that has it."""
-        settings, place = self.query_one(_Settings), self._place
-        for each in {self._marked, place} & self.entries.keys():
-            settings.replace_option_prompt(each, _text(self.entries[each], has_cursor=each == place))
-        self._marked = place
-
     @on(OptionList.OptionSelected)
-    def _clicked(self) -> None:
-        self.action_edit()
+    async def _clicked(self) -> None:
+        await self.action_edit()
 
     def _show_words(self) -> None:
-        entry = self.entries.get(self._place)
+        entry = self._settings.entry
         words, key = self.query_one(SettingWords), ""
         if isinstance(entry, Adder):
             key = entry.table.header
@@ -188,30 +166,30 @@ again is done. What you type is taken as soon as it is a value; until then the o
 
     def action_move(self, action: str) -> None:
         """Move the cursor of the list."""
-        getattr(self.query_one(_Settings), f"action_{action}")()
+        getattr(self._settings, f"action_{action}")()
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    async def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.action_edit()
+        await self.action_edit()
 
-    def action_edit(self) -> None:
-        """Open the editor, or close it; add a table."""
-        entry = self.entries.get(self._place)
+    async def action_edit(self) -> None:
+        """Open the editor, or close it; add a table. The next key is the editor's, however fast it comes."""
+        entry = self._settings.entry
         if self.editor is not None:
             self._close_editor()
             self._list()
         elif isinstance(entry, Adder):
-            self._add(entry.table)
+            await self._add(entry.table)
         elif isinstance(entry, Line):
             self.editor = editor_for(self.form.state(entry.state.path))
-            self.query_one("#editor").mount(self.editor)
-            self.editor.focus()
+            await self.query_one("#editor").mount(self.editor)
+            self.set_focus(self.editor)
 
     def _close_editor(self) -> None:
         if self.editor is not None:
             self.editor = None
-            self.query_one("#search").focus()
+            self.set_focus(self.query_one("#search"))
             self.query_one("#editor").remove_children()
 
     @on(Edited)
@@ -224,19 +202,18 @@ again is done. What you type is taken as soon as it is a value; until then the o
         """Show the new state of the setting with the cursor, and tell that the draft changed."""
         if line := self._line:
             fresh = Line(self.form.state(line.state.path), line.label)
-            self.entries[self._place] = fresh
-            self._mark()
+            self._settings.renew(fresh)
             if self.editor:
                 self.editor.show_state(fresh.state)
         self._show_words()
         self._check()
 
-    def _add(self, table: TableInfo) -> None:
+    async def _add(self, table: TableInfo) -> None:
         number = self.form.add(table)
         self._empty_search()  # what was looked for need not match what is new
         self._list(place_of((*table.key.split("."), number, table.fields[0].name)))
         self._check()
-        self.action_edit()
+        await self.action_edit()
 
     def action_remove(self) -> None:
         """Remove the table of a list that the cursor is in."""
@@ -248,7 +225,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
         self._close_editor()
         table = next(table for table in all_tables() if table.key == line.state.field.table)
         self.form.remove(table, number)
-        self._list()
+        self._list(at(Adder(table, 0)))
         self._check()
 
     def action_reset(self) -> None:
@@ -293,32 +270,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
         self.query_one(ProblemLines).show(problem.text for problem in conflicts if asked_here(problem))
 
 
-class _Settings(OptionList, can_focus=False):
-    """The list; the search above has the focus."""
-
-
-def _place(entry: Line | Adder) -> str:
-    return place_of(entry.state.path) if isinstance(entry, Line) else f"+{entry.table.key}"
-
-
 def _key(line: Line) -> str:
     number = next((part for part in line.state.path if isinstance(part, int)), None)
     field = line.state.field
     return field.key if number is None else f"[[{field.table}]] {number + 1}: {field.name} (f8 removes it)"
-
-
-def _option(entry: Entry) -> Option:
-    return Option(_text(entry), None if isinstance(entry, Heading) else _place(entry), isinstance(entry, Heading))
-
-
-def _text(entry: Entry, *, has_cursor: bool = False) -> Text:
-    cursor = CURSOR if has_cursor else " "
-    if isinstance(entry, Heading):
-        return Text(entry.text, style="bold")
-    if isinstance(entry, Adder):
-        return Text(f"{cursor}+ add {entry.table.header}")
-    state = entry.state
-    sign = "-" if state.unused and not state.problem else sign_of(state)
-    text = Text(f"{cursor}{sign} {entry.label:<{_LABEL}}")
-    value = safe_text(state.text) if state.problem else shown(state.value, state.field)
-    return text.append(value, style="bold" if state.is_changed else "")
