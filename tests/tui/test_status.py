@@ -1,13 +1,13 @@
 import pytest
 from rich.text import Text
 
-from dbtui.runs.cells import fitting
 from dbtui.dashboard.escapes import EscapeFilter
 from dbtui.dashboard.facts import RunFacts
 from dbtui.dashboard.state import fold
 from dbtui.dashboard.status import SIGNS, STATUSES, STYLES, patience, status_of
 from dbtui.dashboard.view import Moment, draw
 from dbtui.dashboard.words import day_and_time
+from dbtui.runs.cells import fitting
 
 
 def ended(story, code: int):
