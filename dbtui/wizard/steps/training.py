@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from dbtui.wizard.training.lengths import Lengths
 
 
+def _key(key: str, action: str, tooltip: str) -> Binding:
+    return Binding(key, action, show=False, priority=True, id=f"training.{key}", tooltip=tooltip)
+
+
 @dataclass
 class Measured(Message):
     """The worker knows how long the training is, and which preview comes next."""
@@ -233,15 +237,19 @@ Everything else is in **all settings** (`f3`): type to search, enter to edit.
 
 
 class Rows(Vertical):
-    """The rows: the arrows go up and down between them."""
+    """The rows. What leads from one to another comes before anything else: over a slow line a person types ahead,
+    and what was typed after the arrow is meant for the next row.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "up", show=False, id="training.up", tooltip="The question above"),
-        Binding("down", "move(1)", "down", show=False, id="training.down", tooltip="The next question"),
+        _key("up", "move(-1)", "The question above"),
+        _key("down", "move(1)", "The next question"),
+        _key("tab", "app.focus_next", "The next field"),
+        _key("shift+tab", "app.focus_previous", "The field before"),
     ]
 
     def action_move(self, by: int) -> None:
         """Go to the row `by` places further, at most the first or last."""
         rows = list(self.query(SettingRow))
         present = next((place for place, row in enumerate(rows) if row.has_focus_within), 0)
-        rows[min(max(present + by, 0), len(rows) - 1)].editor.focus()
+        self.screen.set_focus(rows[min(max(present + by, 0), len(rows) - 1)].editor)
