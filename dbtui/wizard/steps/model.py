@@ -34,6 +34,10 @@ _ABOUT = (
 )
 
 
+SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+"""Where the Hub keeps Stable Diffusion 1.5, for those who have no model yet."""
+
+
 class ModelScreen(StepScreen):
     """A path or name, what it is, and the models that are known."""
 
@@ -226,7 +230,9 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
 
 
 def _known_words(usable: int, others: int) -> Text:
-    text = Text("On this machine" if usable else "No model was found in the usual folders")
+    text = Text(
+        "On this machine" if usable else f"No model was found in the usual folders\nSD 1.5 on the Hub: {SD15}"
+    )
     more = (["tab, then enter takes one"] if usable else []) + (
         [f"{others} more cannot be trained"] if others else []
     )
