@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
@@ -22,6 +23,13 @@ from trainer_core.text import safe_text
 if TYPE_CHECKING:
     from dbtui.runs.launch import TrainerProcess
 
+PLACES = {
+    "presets": "Settings that fit a graphics card",
+    "models": "The models on this machine",
+    "generate": "Draw pictures with a model",
+    "doctor": "Whether this machine can train",
+}
+"""Screens by the names of their modules, and what they are for."""
 _SAVE_AFTER = 0.5
 """Seconds from an answer to the draft on disk: typing writes now and then, not with each letter."""
 
@@ -129,6 +137,9 @@ class WizardApp(App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Add going to a step to the command palette."""
         yield from super().get_system_commands(screen)
+        yield SystemCommand("Home: runs", "The list of runs; trainings go on", self.go_home)
+        for place, what in PLACES.items():
+            yield SystemCommand(f"Home: {place}", what, partial(self.visit, place))
         yield SystemCommand("New run: start", "Answer the questions from the first step", self.new_run)
         for step in STEPS:
             yield SystemCommand(f"New run: go to {step.word}", "One of the steps", partial(self.go_to, step))
@@ -198,6 +209,11 @@ class WizardApp(App[int]):
     def go_home(self) -> None:
         """Go back to the list of runs."""
         self._leave_at_most(1)
+
+    def visit(self, place: str) -> None:
+        """Open one of `PLACES`, the screens that are neither a step nor a run."""
+        module = import_module(f"dbtui.wizard.screens.{place}")
+        self.push_screen(getattr(module, f"{place.title()}Screen")())
 
     @work
     async def choose_step(self) -> None:

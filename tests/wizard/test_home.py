@@ -126,6 +126,19 @@ async def test_a_live_run_goes_on(open_app, runs_dir):
         lock.release()
 
 
+@pytest.mark.parametrize(
+    ("key", "screen"),
+    [("p", "PresetsScreen"), ("m", "ModelsScreen"), ("g", "GenerateScreen"), ("h", "DoctorScreen")],
+)
+async def test_the_other_places(open_app, key, screen):
+    async with open_app() as (app, pilot):
+        await known(pilot)
+        await pilot.press(key)
+        await until(pilot, lambda: type(app.screen).__name__ == screen, f"{screen} is open")
+        names = {command.title for command in app.get_system_commands(app.screen)}
+        assert {"Home: runs", "Home: presets", "Home: models", "Home: generate", "Home: doctor"} <= names
+
+
 async def test_search(open_app, filled):
     async with open_app() as (app, pilot):
         await known(pilot)

@@ -1,7 +1,6 @@
 """Home: the runs, live and past, and where everything else begins."""
 
 import time
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
@@ -180,5 +179,4 @@ class HomeScreen(Screen[None]):
 
     def action_visit(self, place: str) -> None:
         """Open one of the screens that are no steps."""
-        module = import_module(f"dbtui.wizard.screens.{place}")
-        self.wizard.push_screen(getattr(module, f"{place.title()}Screen")())
+        self.wizard.visit(place)
