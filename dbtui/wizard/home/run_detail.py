@@ -16,6 +16,7 @@ from trainer_core.text import safe_text
 if TYPE_CHECKING:
     from dbtui.runs.summary import RunSummary
 
+_LONG = 200
 _AFTER = 0.2
 """Seconds that the cursor rests on a run before its files are read."""
 
@@ -48,8 +49,11 @@ class RunDetail(Vertical):
         from asyncio import sleep
 
         await sleep(after)
+        is_high = self.screen.has_class("-wide")  # lines that are too long have room to wrap
         try:
-            lines, picture = await in_thread(_lines_and_picture, summary, max(20, self.size.width - 2))
+            lines, picture = await in_thread(
+                _lines_and_picture, summary, _LONG if is_high else self.size.width - 4
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             lines, picture = [Text(f"! it cannot be read: {safe_text(error, 200)}")], None
         self.query_one("#told", Static).update(Text("\n").join(lines))
