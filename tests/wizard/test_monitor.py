@@ -115,7 +115,7 @@ async def test_the_keys_ask_the_trainer(open_app, live):
         await watched(pilot, live, "412/1600")
         for key, note in [
             ("v", "a preview is asked for"),
-            ("p", "a preview is asked for"),
+            ("v", "a preview is asked for"),
             ("s", "a save is asked for"),
             ("space", "a pause is asked for"),
             ("x", "stopping: the trainer ends its step and saves"),

@@ -59,11 +59,11 @@ class MonitorScreen(Screen[None]):
     CSS_PATH = "monitor.tcss"
     HELP = HELP
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v,p", "ask('sample')", "preview", id="monitor.preview", tooltip="Draw the previews now"),
+        Binding("v", "ask('sample')", "preview", id="monitor.preview", tooltip="Draw the previews now"),
         Binding("s", "ask('save')", "save", id="monitor.save", tooltip="Save a model now and go on"),
-        Binding("space", "ask('pause')", "pause", id="monitor.pause", tooltip="Free the GPU; space goes on"),
-        Binding("space", "ask('unpause')", "go on", id="monitor.go_on", tooltip="Train on"),
-        Binding("x", "ask('stop')", "stop, save", id="monitor.stop", tooltip="End the step, save, and stop"),
+        Binding("space,p", "ask('pause')", "pause", id="monitor.pause", tooltip="Free the GPU; space goes on"),
+        Binding("space,p", "ask('unpause')", "go on", id="monitor.go_on", tooltip="Train on"),
+        Binding("x", "ask('stop')", "stop", id="monitor.stop", tooltip="End the step, save, and stop"),
         Binding("d,escape", "detach", "detach", id="monitor.detach", tooltip="Go home; the training goes on"),
         Binding("l", "log", "log", id="monitor.log", tooltip="What happened, line by line"),
         Binding("b", "previews", "browse", id="monitor.previews", tooltip="The previews, large"),

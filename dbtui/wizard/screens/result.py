@@ -43,11 +43,11 @@ class ResultScreen(Screen[None]):
     CSS_PATH = "result.tcss"
     HELP = HELP
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "generate", "generate", id="result.generate", tooltip="Draw with the model"),
+        Binding("g", "generate", "draw", id="result.generate", tooltip="Draw with the model"),
         Binding("f", "new_from", "reuse", id="result.from", tooltip="A new run with all answers of this one"),
         Binding("e", "mend", "mend it", id="result.mend", tooltip="A new run, at the question that mends it"),
         Binding("r", "resume", "resume", id="result.resume", tooltip="Go on where it stopped"),
-        Binding("t", "longer", "train longer", id="result.longer", tooltip="Train it further"),
+        Binding("t", "longer", "train on", id="result.longer", tooltip="Train it further"),
         Binding("o", "report", "report", id="result.report", tooltip="Write one page about it all"),
         Binding("b", "previews", "browse", id="result.previews", tooltip="Every preview, step by step"),
         Binding("l", "log", "log", id="result.log", tooltip="What happened, line by line"),
