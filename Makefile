@@ -6,7 +6,7 @@ READY := .venv/.ready
 # Rows of the acceptance table to run: make test-faults ROWS=6,12
 ROWS ?= all
 
-.PHONY: demo test lint types contracts pytest test-faults test-slow test-gpu bench bench-gpu generate clean
+.PHONY: demo test lint types contracts pytest test-faults test-slow test-gpu bench bench-gpu screenshots generate clean
 
 demo: $(READY)
 	$(BIN)/dbtui demo
@@ -42,6 +42,9 @@ bench: $(READY)
 
 bench-gpu: $(READY)
 	$(BIN)/python benchmarks/gpu.py
+
+screenshots: $(READY)
+	$(BIN)/python tools/screenshots.py
 
 generate: $(READY)
 	$(BIN)/python tools/generate_docs.py

@@ -155,6 +155,7 @@ does the same without this screen.
                 self._show_look(Look("", is_good=True))
                 return
             self.query_one("#model", PathInput).set_silently(named)
+            self.query_one("#prompt").focus()
         self._show_look(await in_thread(look_at, named.strip()))
 
     def _show_look(self, look: Look) -> None:
