@@ -145,8 +145,10 @@ class ClassPicturesScreen(StepScreen):
         return any(concept.get("class_dir") for concept in self.draft.concepts)
 
     def _offered(self) -> list[Choice]:
-        state, steps = self.form.state(("dataset", "resolution")), self.form.state(("prior", "infer_steps"))
-        return offered(classes(self.draft), self.draft.get("prior.num_class_images"), steps.value, state.value)
+        asked = ("prior", "num_class_images"), ("prior", "infer_steps"), ("dataset", "resolution")
+        states = [self.form.state(path) for path in asked]  # an answer that is no value is told elsewhere
+        count, steps, size = (state.below if state.problem else state.value for state in states)
+        return offered(classes(self.draft), count, steps, size)
 
     def _folders(self) -> ComposeResult:
         groups = classes(self.draft)
