@@ -67,6 +67,7 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was drawn as JSON.")] = False,
 ) -> int:
     """Draw pictures with a trained model: full or LoRA, exported or a checkpoint of a training that goes on."""
+    from dbtui.generate.candidates import candidates
     from dbtui.generate.form import parse_size
     from dbtui.generate.process import DrawingProcess
     from dbtui.generate.progress import Progress
@@ -85,6 +86,7 @@ def generate(
         compare=compare_base,
         base=base,
         precision=precision.value,
+        candidates=candidates(runs_dir),
     )
     pictures_of(request)  # what is wrong with it is said before anything is started
     progress = Progress()
