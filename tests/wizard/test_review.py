@@ -371,6 +371,7 @@ def losses(run: RunDirectory) -> dict[int, float]:
     return {event["step"]: event["loss"] for event in EventReader(run.events).poll() if event["kind"] == "step"}
 
 
+@pytest.mark.slow  # test_walk.py has a shorter one
 async def test_what_the_wizard_wrote_trains_the_same_without_it(open_review, place: Path, monkeypatch):
     """Started here and headless, of the same file: the same losses, to the last digit."""
     from trainer_core.models.save import save_model
