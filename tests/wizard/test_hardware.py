@@ -15,7 +15,7 @@ from dbtui.presets.offer import best, fit, offers
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.steps import hardware
 from dbtui.wizard.steps.hardware import family_of
-from dbtui.wizard.steps.hardware_answers import choose_preset
+from dbtui.wizard.steps.hardware_answers import choose_preset, kept_answers
 from dbtui.wizard.steps.hardware_table import column_at, shown_columns
 from dbtui.wizard.steps.hardware_words import Machine, machine_lines, precision_words, reason
 from dbtui.wizard.widgets.preset_columns import PresetColumns
@@ -187,6 +187,16 @@ def test_a_card_without_bf16_gets_fp16_and_another_preset_or_card_takes_it_back(
     choose_preset(draft, named(offered, "sd15-16gb"), RTX)
     assert (draft.get("memory.mixed_precision"), draft.aside) == (None, {})
     assert precision_words("bf16", "bf16", RTX) == ""
+
+
+def test_answers_that_no_choice_changes_are_told():
+    offered, _ = offers("sd1", "full")
+    draft = Draft()
+    draft.set("train.batch_size", 2)
+    draft.set("train.seed", 7)  # the presets do not differ in it
+    assert kept_answers(draft, offered) == ["train.batch_size"]
+    choose_preset(draft, named(offered, "sd15-12gb"), T4)  # fp16 in the place of bf16 is no answer of the person
+    assert kept_answers(draft, offered) == ["train.batch_size"]
 
 
 def test_whoever_puts_bf16_back_keeps_it_and_is_told():

@@ -17,7 +17,7 @@ from dbtui.presets.offer import Offer, best, offers
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.step_screen import StepScreen
-from dbtui.wizard.steps.hardware_answers import choose_preset, settled_precision
+from dbtui.wizard.steps.hardware_answers import choose_preset, kept_answers, settled_precision
 from dbtui.wizard.steps.hardware_words import (
     Machine,
     machine_lines,
@@ -150,6 +150,8 @@ class HardwareScreen(StepScreen):
         words = [reason(chosen, self.offered, gpus)]
         precision = settled_precision(self.draft, chosen)
         words.append(precision_words(chosen.config.memory.mixed_precision, precision, gpus.used))
+        if kept := kept_answers(self.draft, self.offered):
+            words.append(f"Your own answers stay, whichever you choose: {', '.join(kept)}")
         self.query_one("#reason", Static).update(Text("\n".join(filter(None, words))))
         for about in self.query("#about").results(Static):
             about.update(_about(chosen))

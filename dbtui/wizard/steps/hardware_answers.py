@@ -1,10 +1,13 @@
 """What choosing a preset writes into the draft, with fp16 in the place of bf16 where a card has none."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dbtui.doctor.graphics import Gpu
 from dbtui.presets.offer import Offer
 from dbtui.wizard.draft import Draft
+from trainer_core.config.fields import all_fields
+from trainer_core.config.merge import value_of
 
 MARK = "hardware.instead_of_bf16"
 """In `Draft.aside`: what stood in the draft before fp16 was put there."""
@@ -29,6 +32,20 @@ def choose_preset(draft: Draft, offer: Offer, gpu: Gpu | None) -> None:
 def settled_precision(draft: Draft, offer: Offer) -> str:
     """Return the precision of the forward pass that will be used."""
     return str(draft.get("memory.mixed_precision", offer.config.memory.mixed_precision))
+
+
+def kept_answers(draft: Draft, offered: Sequence[Offer]) -> list[str]:
+    """Return the answered settings in which the presets differ: no choice of a preset changes them."""
+    presets = [offer.config.model_dump(by_alias=True) for offer in offered]
+    ours = draft.aside.get(MARK)
+    return [
+        key
+        for key, field in all_fields().items()
+        if field.table != "preset"
+        and draft.get(key) is not None
+        and not (isinstance(ours, dict) and key in ours)
+        and any(value_of(preset, field) != value_of(presets[0], field) for preset in presets)
+    ]
 
 
 def _take_back(draft: Draft) -> None:
