@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from dbtui.wizard.app import WizardApp
 
 
+class _Search(PlainInput):
+    """What is searched for; Enter edits what was found."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "edit", id="settings.found", tooltip="Edit the setting; enter again is done"),
+    ]
+
+
 class AllSettings(Screen[None]):
     """The search has the focus; the arrows go through the list meanwhile, Enter edits what they point at."""
 
@@ -66,7 +74,7 @@ again is done. What you type is taken as soon as it is a value; until then the o
         """Put the search above the list, and what there is to know of a setting beside or below it."""
         with Horizontal(id="top"):
             yield Label("All settings", classes="title")
-            yield PlainInput(placeholder="type to search", id="search")
+            yield _Search(placeholder="type to search", id="search")
             yield Static(markup=False, id="count")
         with Horizontal(id="middle"):
             yield SettingsList(id="settings")
