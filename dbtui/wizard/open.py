@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dbtui.wizard.in_thread import WORKER_THREADS
 from dbtui.wizard.options import AppOptions
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from dbtui.wizard.leaving import Leaving
 
 FRAMES_PER_SECOND = "10"
-WORKER_THREADS = "worker"
 _WORKERS = 16
 """At once; some of them may hang on a disk that does not answer."""
 

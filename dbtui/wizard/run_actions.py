@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbtui.wizard.in_thread import in_thread
+from dbtui.wizard.in_thread import in_thread, to_the_end
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
@@ -46,7 +46,7 @@ async def resume(app: "WizardApp", run: RunDirectory, overrides: tuple[str, ...]
 async def start(app: "WizardApp", run: RunDirectory, wishes: "Wishes | None" = None) -> None:
     """Start the trainer of a run and watch it."""
     try:
-        process = await in_thread(_launch, run, wishes)
+        process = await to_the_end(_launch, run, wishes)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         await tell(app, f"{run.name} cannot be started", error)
         return
@@ -69,7 +69,7 @@ async def delete(app: "WizardApp", run: RunDirectory) -> bool:
         ]
         if not await ask(app, f"Delete {run.name}?", lines, "delete it"):
             return False
-        await in_thread(delete_run, run, runs_dir)
+        await to_the_end(delete_run, run, runs_dir)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         await tell(app, f"{run.name} was not deleted", error)
         return False
@@ -97,7 +97,7 @@ async def try_demo(app: "WizardApp") -> None:
     """Make the demo's run, start and watch it."""
     app.notify("drawing pictures and building a tiny model: a few seconds …", timeout=8)
     try:
-        run = await in_thread(_demo, app.options.runs_dir)
+        run = await to_the_end(_demo, app.options.runs_dir)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         await tell(app, "the demo cannot be started", error)
         return

@@ -233,6 +233,33 @@ async def test_what_cannot_be_laid_out_is_told(open_app, tmp_path):
         assert not (tmp_path / "frogs-train").exists()
 
 
+async def test_whatever_breaks_in_laying_out_is_told_and_can_be_left(open_app, tmp_path, monkeypatch):
+    draw(tmp_path / "frogs", 2)
+    monkeypatch.setattr("dbtui.wizard.screens.lay_out.lay_out", lambda *_: 1 / 0)
+    async with open_app(step="pictures", draft=draft_of(tmp_path / "frogs")) as (app, pilot):
+        await shown(app, pilot)
+        await pilot.press("l")
+        await until(pilot, lambda: "Lay the pictures out" in screen_text(app), "it is asked")
+        await pilot.press("enter")
+        await until(pilot, lambda: "division by zero" in screen_text(app), "it is told")
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.screen_stack) == 2, "the dialog is left")
+
+
+async def test_a_caption_on_a_disk_that_hangs_keeps_nobody(open_app, tmp_path, monkeypatch):
+    draw(tmp_path / "frogs", 2)
+    answer = threading.Event()
+    monkeypatch.setattr("dbtui.wizard.steps.pictures._PATIENCE", 0.1)
+    monkeypatch.setattr("dbtui.wizard.pictures.caption_edits.open_caption", lambda *_: answer.wait(60))
+    async with open_app(step="pictures", draft=draft_of(tmp_path / "frogs")) as (app, pilot):
+        await shown(app, pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: "the disk does not answer" in screen_text(app), "it is told")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.draft.step != "pictures", "the keys work")
+        answer.set()
+
+
 async def test_captions_are_kept_and_written_on_request(open_app, looks_like, tmp_path):
     draw(tmp_path / "frogs", 3)
     (tmp_path / "frogs" / "frog-1.txt").write_text("a frog")

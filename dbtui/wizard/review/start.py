@@ -8,6 +8,7 @@ from dbtui.runs.prepare import make_run
 from dbtui.wizard.recent import remember_model
 from dbtui.wizard.review.reviewed import Reviewed
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.on_disk import exists
 from trainer_core.run.names import check_run_name
 from trainer_core.text import safe_text
 
@@ -44,6 +45,6 @@ def name_problem(name: str, runs_dir: Path) -> str:
         check_run_name(name)
     except UserError as error:
         return error.problems[0]
-    if (runs_dir / name).exists():
+    if exists(runs_dir / name):
         return f"there is a run named {name} already: choose another name, or none to get the next number"
     return ""

@@ -14,9 +14,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Label, Static
 
-from dbtui.wizard.in_thread import in_thread
+from dbtui.wizard.in_thread import to_the_end
 from dbtui.wizard.pictures.found import Found
-from dbtui.wizard.pictures.laying_out import Made, Plan, Subject, Way, lay_out, plan_layout, proposed_target
+from dbtui.wizard.pictures.laying_out import Made, Plan, Subject, Way, lay_out, plan_layout
 from dbtui.wizard.widgets.choices import Choice, Choices
 from dbtui.wizard.widgets.path_input import PathInput
 from trainer_core.data.listing import counted
@@ -56,9 +56,9 @@ class LayOutScreen(ModalScreen[LaidOut | None]):
         Binding("escape", "leave", "not now", id="lay_out.leave", tooltip="Make nothing, or stop and undo it"),
     ]
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, proposed: Path) -> None:
         super().__init__()
-        self.found = found
+        self.found, self.proposed = found, proposed
         self.subjects = [
             Subject(
                 words=folder.prompt,
@@ -83,7 +83,7 @@ class LayOutScreen(ModalScreen[LaidOut | None]):
             yield Label("Lay the pictures out for the trainer", classes="title")
             yield Static(Text(f"A new folder that holds {names}.{left_out} Your own files stay as they are."))
             yield Label("Where", classes="question")
-            yield PathInput(str(proposed_target(self.subjects[0].folder)), id="target")
+            yield PathInput(str(self.proposed), id="target")
             yield Label("How", classes="question")
             yield Choices(_WAYS, chosen="hard", id="way")
             yield Static(id="said", markup=False)
@@ -120,10 +120,10 @@ class LayOutScreen(ModalScreen[LaidOut | None]):
     @work(exclusive=True, exit_on_error=False)
     async def _make(self, target: Path, way: str) -> None:
         try:
-            plan, made = await in_thread(self._work, target, cast("Way", way))
-        except (UserError, _StoppedError) as error:
+            plan, made = await to_the_end(self._work, target, cast("Way", way))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the dialog can be left
             self._is_making = False
-            self._say(error.problems if isinstance(error, UserError) else ["stopped; what was begun is removed"])
+            self._say(_told(error))
             return
         self.dismiss(LaidOut(plan.target, made.moved, _words(plan, made)))
 
@@ -147,6 +147,14 @@ class LayOutScreen(ModalScreen[LaidOut | None]):
 
 class _StoppedError(Exception):
     """The person no longer wants it."""
+
+
+def _told(error: Exception) -> list[str]:
+    if isinstance(error, UserError):
+        return error.problems
+    if isinstance(error, _StoppedError):
+        return ["stopped; what was begun is removed"]
+    return [f"this went wrong: {safe_text(repr(error), 300)}"]
 
 
 def _words(plan: Plan, made: Made) -> str:

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Label, Static
 
-from dbtui.wizard.in_thread import in_thread
+from dbtui.wizard.in_thread import in_thread, to_the_end
 from dbtui.wizard.pictures.caption_edits import Edit, Saved, changed_since, save
 from trainer_core.data.listing import counted
 from trainer_core.text import safe_text
@@ -86,4 +86,4 @@ class WriteCaptions(ModalScreen[Saved | None]):
     async def _write(self, *, overwrite: bool) -> None:
         if not self._is_writing:
             self._is_writing = True
-            self.dismiss(await in_thread(save, self.edits, overwrite=overwrite))
+            self.dismiss(await to_the_end(save, self.edits, overwrite=overwrite))

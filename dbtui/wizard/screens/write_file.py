@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Label
 
-from dbtui.wizard.in_thread import in_thread
+from dbtui.wizard.in_thread import to_the_end
 from dbtui.wizard.review.run_file import TakenError, place_of, write_run_file
 from dbtui.wizard.widgets.plain_input import PlainInput
 from dbtui.wizard.widgets.problem_lines import ProblemLines
@@ -71,7 +71,7 @@ class WriteFile(ModalScreen[Path | None]):
         typed = self._typed
         try:
             path = place_of(typed, Path.cwd())
-            await in_thread(write_run_file, path, self.text, self.config, replace=replace)
+            await to_the_end(write_run_file, path, self.text, self.config, replace=replace)
         except TakenError as error:
             self._say(f"{error}: ctrl+r replaces it, or type another name", typed)
         except UserError as error:

@@ -1,13 +1,16 @@
 """Step 4: the folder of the pictures, and what the trainer will see of it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
 
+from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.pictures import caption_edits, chosen
 from dbtui.wizard.pictures.examination import problems_of_step
+from dbtui.wizard.pictures.laying_out import proposed_target
 from dbtui.wizard.pictures.words import can_skip, everything, own_prompt
 from dbtui.wizard.steps.pictures_help import HELP
 from dbtui.wizard.steps.pictures_look import LooksIntoFolder
@@ -17,6 +20,9 @@ from dbtui.wizard.widgets.gallery import Gallery
 from trainer_core.data.captions import CaptionError
 from trainer_core.data.listing import counted
 from trainer_core.text import safe_text
+
+_PATIENCE = 2.0
+"""Seconds for which a caption on a slow disk is waited for."""
 
 
 class PicturesScreen(LooksIntoFolder):
@@ -115,12 +121,14 @@ class PicturesScreen(LooksIntoFolder):
         """Make a folder in the trainer's layout."""
         from dbtui.wizard.screens.lay_out import LayOutScreen
 
-        if not self.examined.found:
+        found = self.examined.found
+        if not found:
             return
         if chosen.without_folder(self.draft):
             self.complain(self.problems())
             return
-        made = await self.app.push_screen_wait(LayOutScreen(self.examined.found))
+        proposed = await in_thread(proposed_target, found.scan.train[0].path)
+        made = await self.app.push_screen_wait(LayOutScreen(found, proposed))
         if made:
             caption_edits.move(self.draft, made.moved)
             chosen.choose_laid_out(self.draft, str(made.folder))
@@ -131,23 +139,25 @@ class PicturesScreen(LooksIntoFolder):
 
     # Captions.
 
-    def action_caption(self) -> None:
-        """Edit the caption of the selected picture, in its place."""
+    async def action_caption(self) -> None:
+        """Edit the caption of the selected picture, in its place. Keys wait for it: what comes next is typed."""
         found, number = self.examined.found, self.query_one(Gallery).selected
         if not found:
             return
         seen = found.pictures[number]
         try:
             prompt = own_prompt(seen, found.dataset)
-            self._opened = caption_edits.open_caption(seen.picture, found.dataset, prompt, self.draft)
-        except CaptionError as error:
-            self.complain([f"the caption of {safe_text(seen.picture.path.name, 80)} {safe_text(error)}"])
+            opening = in_thread(caption_edits.open_caption, seen.picture, found.dataset, prompt, self.draft.copy())
+            self._opened = await asyncio.wait_for(opening, _PATIENCE)
+        except (CaptionError, TimeoutError) as error:
+            why = "cannot be read: the disk does not answer" if isinstance(error, TimeoutError) else str(error)
+            self.complain([f"the caption of {safe_text(seen.picture.path.name, 80)} {safe_text(why)}"])
             return
         field = self.query_one(CaptionInput)
         field.value = self._opened.edit.text
         field.cursor_position = len(field.value)
         field.remove_class("-away")
-        field.focus()
+        self.set_focus(field)  # at once: the next key may wait already
         if self._opened.lost:
             self.complain([f"{counted(self._opened.lost, 'character')} left out here that cannot be shown"])
 

@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from dbtui.presets.show import highlighted
 from dbtui.wizard.draft import Draft
-from dbtui.wizard.in_thread import in_thread
+from dbtui.wizard.in_thread import in_thread, to_the_end
 from dbtui.wizard.review.mends import Mend
 from dbtui.wizard.review.reviewed import WRITTEN, Reviewed, review
 from dbtui.wizard.review.run_file import headless_command, holds, write_somewhere
@@ -163,7 +163,7 @@ class ReviewScreen(StepScreen):
     def _show_place(self, done: str = "") -> None:
         """Show what depends on the name."""
         found, name = self.reviewed, self.draft.name
-        self.query_one("#name-problem", Label).update(name_problem(name, self.wizard.options.runs_dir))
+        self._check_name(name)
         if found is None or found.plan is None:
             return
         folder = self.wizard.options.runs_dir / (name or found.name)
@@ -171,6 +171,11 @@ class ReviewScreen(StepScreen):
         self.query_one("#command", Static).update(words.command_words(self._command(found.written), done))
 
     # The name.
+
+    @work(exclusive=True, group="name", exit_on_error=False)
+    async def _check_name(self, name: str) -> None:
+        problem = await in_thread(name_problem, name, self.wizard.options.runs_dir)
+        self.query_one("#name-problem", Label).update(problem)
 
     @on(Input.Changed, "#name")
     def _named(self, event: Input.Changed) -> None:
@@ -234,7 +239,7 @@ class ReviewScreen(StepScreen):
 
     async def _start(self, wizard: "WizardApp", found: Reviewed, draft: Draft) -> None:
         try:
-            process = await in_thread(start_run, found, wizard.options.runs_dir, draft.name)
+            process = await to_the_end(start_run, found, wizard.options.runs_dir, draft.name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the answers stay
             self._is_busy = False
             if self.is_attached:
@@ -272,7 +277,7 @@ class ReviewScreen(StepScreen):
         if found is None:
             return
         try:
-            path = await in_thread(run_file_of, found, self.draft.name)
+            path = await to_the_end(run_file_of, found, self.draft.name)
         except (UserError, OSError) as error:
             self.complain(_told(error))
             return
@@ -280,7 +285,8 @@ class ReviewScreen(StepScreen):
         self._written(found, path, "✓ the file is written; copied, if the terminal takes it")
 
     def _written(self, found: Reviewed, path: Path, done: str) -> None:
-        self.reviewed = replace(found, written=str(path))
+        if self.reviewed is found:  # else it is being looked at again
+            self.reviewed = replace(found, written=str(path))
         self.draft.aside[WRITTEN] = str(path)
         self.changed()
         self._show_place(done)
