@@ -27,8 +27,7 @@ class Catalogue:
     """Remembers what was found, and reads again only runs that live or whose files changed.
 
     Attributes:
-        names: of all runs, the newest first; one that was not looked at yet is not in `summaries`.
-        summaries: the runs by name.
+        names: of all runs, the newest first; one that was not looked at yet has no summary.
     """
 
     def __init__(self, runs_dir: Path) -> None:
@@ -36,10 +35,10 @@ class Catalogue:
         self.names: list[str] = []
         self._known: dict[str, _Known] = {}
 
-    @property
-    def summaries(self) -> dict[str, RunSummary]:
-        """What is known of each run."""
-        return {name: known.summary for name, known in self._known.items()}
+    def summary(self, name: str) -> RunSummary | None:
+        """Return what is known of a run; any thread may ask while another one looks."""
+        known = self._known.get(name)
+        return known.summary if known else None
 
     def look(self) -> Iterator[None]:
         """Look at all runs; what is known may be told at each yield, and is complete after the last."""

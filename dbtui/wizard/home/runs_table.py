@@ -64,7 +64,7 @@ class RunsTable(Vertical):
     @property
     def summary(self) -> "RunSummary | None":
         """All that is known of it."""
-        return self._catalogue.summaries.get(self.row.name) if self._catalogue and self.row else None
+        return self._catalogue.summary(self.row.name) if self._catalogue and self.row else None
 
     def on_mount(self) -> None:
         """Look for runs once the first picture stands, and again and again."""
@@ -152,5 +152,6 @@ def _rows_after(catalogue: "Catalogue", looks: "Iterator[None]") -> "tuple[list[
     from trainer_core.run.directory import RunDirectory
 
     is_more = next(looks, looks) is None
-    known, now, folder = catalogue.summaries, time.time(), catalogue.runs_dir.absolute()
-    return [row_of(RunDirectory(folder / name), known.get(name), now) for name in catalogue.names], is_more
+    now, folder = time.time(), catalogue.runs_dir.absolute()
+    rows = [row_of(RunDirectory(folder / name), catalogue.summary(name), now) for name in catalogue.names]
+    return rows, is_more
