@@ -63,9 +63,10 @@ def test_copies_are_remembered_and_never_too_many(tmp_path, monkeypatch):
     for path in paths:
         drawn((40, 40)).save(path)
         assert small.small_picture(path) is small.small_picture(path)
-    assert [small.is_kept(path) for path in paths] == [False, True, True]
+    assert [small.kept_picture(path) is not None for path in paths] == [False, True, True]
     drawn((50, 40)).save(paths[2])
-    assert small.small_picture(paths[2]).size == (50, 40)
+    assert small.kept_picture(paths[2]).size == (40, 40)  # the disk is not asked
+    assert small.small_picture(paths[2]).size == small.kept_picture(paths[2]).size == (50, 40)
 
 
 def test_what_is_no_picture_is_told_and_a_bomb_is_not_decoded(tmp_path, monkeypatch):

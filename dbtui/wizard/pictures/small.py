@@ -16,8 +16,9 @@ SIDE = 320
 """Pixels of a copy's longer side: sharp where a terminal shows real pictures, 300 KB at most in memory."""
 KEPT = 64
 
-_Key = tuple[Path, int, int, Fit | None]
-_kept: OrderedDict[_Key, Image.Image] = OrderedDict()
+_Stamp = tuple[int, int]
+_kept: OrderedDict[tuple[Path, Fit | None], tuple[_Stamp, Image.Image]] = OrderedDict()
+"""The copies by file and crop, each with the time and the size of the file that it was made of."""
 _lock = Lock()
 
 
@@ -27,34 +28,34 @@ def small_picture(path: Path, fit: Fit | None = None) -> Image.Image:
     Raises:
         BadPictureError: it cannot be read, or is too large to be decoded; the text does not name the file.
     """
-    key = _key(path, fit)
+    key, stamp = (path, fit), _stamp(path)
     with _lock:
-        if key in _kept:
+        if key in _kept and _kept[key][0] == stamp:
             _kept.move_to_end(key)
-            return _kept[key]
+            return _kept[key][1]
     picture = _cropped(path, fit) if fit else _whole(path)
     with _lock:
-        _kept[key] = picture
+        _kept[key] = stamp, picture
+        _kept.move_to_end(key)
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return picture
 
 
-def is_kept(path: Path, fit: Fit | None = None) -> bool:
-    """Whether the copy is in memory, so that asking for it takes no time."""
-    try:
-        return _key(path, fit) in _kept
-    except BadPictureError:
-        return False
+def kept_picture(path: Path, fit: Fit | None = None) -> Image.Image | None:
+    """Return the copy that is in memory, None if there is none. The disk is not asked: the file may be another."""
+    with _lock:
+        kept = _kept.get((path, fit))
+    return kept[1] if kept else None
 
 
-def _key(path: Path, fit: Fit | None) -> _Key:
+def _stamp(path: Path) -> _Stamp:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadPictureError(f"cannot be read ({reason}). Check the file and its rights") from None
-    return path, found.st_mtime_ns, found.st_size, fit
+    return found.st_mtime_ns, found.st_size
 
 
 def _cropped(path: Path, fit: Fit) -> Image.Image:

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from dbtui.wizard.in_thread import in_thread
-from dbtui.wizard.pictures.small import is_kept, small_picture
+from dbtui.wizard.pictures.small import kept_picture, small_picture
 from dbtui.wizard.widgets.thumbnail import Thumbnail
 from trainer_core.data.buckets import Fit
 from trainer_core.data.images import BadPictureError
@@ -67,6 +67,7 @@ class _Cell(Widget):
         self.thumbnail = Thumbnail()
         self.words = Static("", markup=False)
         self._labelled: tuple[Entry, bool] | None = None
+        self._filled: Image.Image | str | None = None
 
     def compose(self) -> ComposeResult:
         """Put the words below the picture."""
@@ -84,8 +85,11 @@ class _Cell(Widget):
         words = Text(f"{size} {entry.mark}".strip() + f"\n{sign}{safe_text(entry.path.name, 80)}")
         self.words.update(words, layout=False)
 
-    def fill(self, loaded: Image.Image | str) -> None:
-        """Show the picture, or why there is none."""
+    def fill(self, loaded: Image.Image | str | None) -> None:
+        """Show the picture, or why there is none; None for nothing yet. The same again costs nothing."""
+        if loaded is not None and loaded is self._filled:
+            return
+        self._filled = loaded
         if isinstance(loaded, str):
             self.thumbnail.tell(loaded)
         else:
@@ -190,20 +194,21 @@ class Gallery(Widget, can_focus=True):
             self._fill(page)
 
     def _fill(self, page: Sequence[Entry]) -> None:
-        missing = []
-        for cell, entry in zip(self._cells, page, strict=False):
-            if self._is_off:
-                cell.thumbnail.tell("")
-            elif is_kept(entry.path, entry.fit):
-                cell.fill(_small(entry))
-            else:
-                cell.thumbnail.show(None)
-                missing.append((cell, entry))
-        self._load(missing)
+        """Show what is in memory at once, then whatever the disk has; it may be slow."""
+        cells = list(zip(self._cells, page, strict=False))
+        if self._is_off:
+            for cell, _ in cells:
+                cell.fill("")
+            return
+        kept = [kept_picture(entry.path, entry.fit) for _, entry in cells]
+        for (cell, _), picture in zip(cells, kept, strict=True):
+            cell.fill(picture)
+        missing = [pair for pair, picture in zip(cells, kept, strict=True) if picture is None]
+        self._load([*missing, *(pair for pair in cells if pair not in missing)])
 
     @work(exclusive=True, group="gallery", exit_on_error=False)
-    async def _load(self, missing: Sequence[tuple[_Cell, Entry]]) -> None:
-        for cell, entry in missing:
+    async def _load(self, cells: Sequence[tuple[_Cell, Entry]]) -> None:
+        for cell, entry in cells:
             cell.fill(await in_thread(_small, entry))
 
 
@@ -239,3 +244,5 @@ def _small(entry: Entry) -> Image.Image | str:
         return small_picture(entry.path, entry.fit)
     except BadPictureError as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - told in its place; the others are shown
+        return f"cannot be shown ({error})"
