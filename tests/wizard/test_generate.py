@@ -96,6 +96,17 @@ async def test_escape_stops_and_then_goes_back(lora, open_screen):
         assert len(app.screen_stack) == 1
 
 
+async def test_a_process_that_cannot_be_started_is_told(lora, open_screen, monkeypatch):
+    def none(*_):
+        raise OSError(12, "Cannot allocate memory")
+
+    async with open_screen(str(lora), "a frog") as (app, pilot):
+        monkeypatch.setattr(generate, "DrawingProcess", none)
+        await pilot.press("enter")
+        await until(pilot, lambda: "Cannot allocate memory" in screen_text(app), "it is told")
+        assert not app.screen.is_drawing  # it can be tried again
+
+
 async def test_leaving_the_application_ends_the_drawing(lora, open_screen, monkeypatch):
     started = []
 

@@ -22,8 +22,9 @@ from dbtui.wizard.widgets.gallery import Entry, Gallery
 from dbtui.wizard.widgets.path_input import PathInput
 from dbtui.wizard.widgets.plain_input import PlainInput
 from dbtui.wizard.widgets.problem_lines import ProblemLines
-from trainer_core.errors import UserError
+from trainer_core.errors import ExitCode, UserError
 from trainer_core.generate.request import Request
+from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
     from dbtui.wizard.app import WizardApp
@@ -204,7 +205,13 @@ does the same without this screen.
         self.run_worker(self._draw(request), exclusive=True, group="draw", exit_on_error=False)
 
     async def _draw(self, request: Request) -> None:
-        await in_thread(self._draw_in_thread, request)
+        try:
+            await in_thread(self._draw_in_thread, request)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and another try is possible
+            failed = replace(self.progress or Progress(), code=ExitCode.FAILED)
+            failed.problems = [f"it could not be drawn: {safe_text(error, 300)}"]
+            self.progress = failed
+            self._show_progress(failed)
 
     def _draw_in_thread(self, request: Request) -> None:
         from dbtui.generate.candidates import candidates
