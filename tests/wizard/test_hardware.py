@@ -356,3 +356,16 @@ async def test_a_driver_that_hangs_or_breaks_keeps_nobody_from_choosing(
         assert "no answer about a GPU: division by zero" in screen_text(app)
         await pilot.press("enter")
         assert (app.draft.preset, app.draft.step) == ("sd15-12gb", "training")
+
+
+async def test_a_disk_that_hangs_keeps_nobody_from_choosing(open_app, machine, monkeypatch):
+    answer = threading.Event()
+    machine(RTX)
+    monkeypatch.setattr(hardware, "_PATIENCE", 0.1)
+    monkeypatch.setattr(hardware, "free_disk", lambda _: answer.wait(60))
+    async with open_app(size=NARROW, step="hardware", draft=draft_of()) as (app, pilot):
+        await until(pilot, looked(app), "the machine was looked at")
+        assert "of disk free" not in screen_text(app)
+        await pilot.press("enter")
+        assert (app.draft.preset, app.draft.step) == ("sd15-12gb", "training")
+        answer.set()

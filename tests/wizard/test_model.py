@@ -178,6 +178,19 @@ async def test_enter_while_the_model_is_being_read_goes_on_when_it_is(open_app, 
         await until(pilot, lambda: app.draft.step == "subject", "it goes on")
 
 
+async def test_whatever_breaks_in_reading_a_model_is_told(open_app, monkeypatch):
+    def breaks(named, **settings):
+        raise RuntimeError(f"{named} \x1b[31mbroke")
+
+    monkeypatch.setattr(module, "facts_of", breaks)
+    async with open_app(size=NARROW) as (app, pilot):
+        app.new_run(named("a.safetensors"))
+        await until(pilot, lambda: "a.safetensors \\x1b[31mbroke" in screen_text(app), "it is told")
+        await pilot.press("enter")
+        assert app.draft.step == "model"
+        assert "goes on by itself" not in screen_text(app)
+
+
 async def test_an_answer_that_comes_too_late_is_not_believed(open_app, web_ui, monkeypatch):
     answer = threading.Event()
 

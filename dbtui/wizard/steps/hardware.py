@@ -33,7 +33,7 @@ from trainer_core.models.sniff import sniff
 from trainer_core.text import safe_text
 
 _PATIENCE = 5.0
-"""Seconds for which a model on a slow disk is waited for."""
+"""Seconds for which a slow disk is waited for: nothing that it tells keeps from choosing."""
 
 _HELP = """
 # Hardware and preset
@@ -104,7 +104,11 @@ class HardwareScreen(StepScreen):
             gpus = await in_thread(find_gpus, left.is_set)
         finally:
             left.set()
-        self._show_machine(Machine(gpus, await in_thread(free_disk, self.wizard.options.runs_dir)))
+        try:
+            free = await asyncio.wait_for(in_thread(free_disk, self.wizard.options.runs_dir), _PATIENCE)
+        except TimeoutError:
+            free = None
+        self._show_machine(Machine(gpus, free))
 
     def _show_offers(self, offered: list[Offer], family: str | None, broken: int) -> None:
         self.offered = offered

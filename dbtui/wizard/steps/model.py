@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.events import DescendantFocus
 from textual.widgets import Input, Label, Static
+from textual.worker import Worker, WorkerState
 
 from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.models import settled
@@ -23,6 +24,7 @@ from dbtui.wizard.step_screen import StepScreen, id_of
 from dbtui.wizard.widgets.model_list import ModelList
 from dbtui.wizard.widgets.path_input import PathInput
 from dbtui.wizard.widgets.plain_input import PlainInput
+from trainer_core.text import safe_text
 
 _HINT = "A .safetensors or .ckpt file, a Diffusers folder, or a name on the Hub."
 _EXAMPLES = "~/models/my-model.safetensors, or owner/name"
@@ -144,6 +146,14 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
             if await in_thread(is_misfit, draft.preset, family):
                 self.draft.preset = ""  # the hardware step chooses one that fits
         self._show_facts()
+
+    @on(Worker.StateChanged)
+    def _fail(self, event: Worker.StateChanged) -> None:
+        """Whatever breaks in reading a model is told, instead of waiting for ever."""
+        if event.state is WorkerState.ERROR and event.worker.group == "facts":
+            problem = f"it cannot be looked at ({safe_text(event.worker.error, 300)}): name another model"
+            self.facts = ModelFacts(str(self.draft.get("model.base") or ""), None, (problem,))
+            self._show_facts()
 
     def _show_facts(self) -> None:
         facts = self.facts
