@@ -179,13 +179,14 @@ class WizardApp(App[int]):
     @work
     async def continue_draft(self) -> None:
         """Let the person choose a draft that was left, and go on with it."""
+        from dbtui.wizard.draft_file import load_draft
         from dbtui.wizard.screens.continue_draft import ContinueDraft
 
         self._save_now()
         left = await self.push_screen_wait(ContinueDraft(self.keeper))
         if left and self.keeper.take(left):
-            self.draft = left.draft
-            self.go_to(step_named(left.draft.step))
+            self.draft = load_draft(left.path) or left.draft  # another dbtui may have gone on with it meanwhile
+            self.go_to(step_named(self.draft.step))
         elif left:
             self.notify("another dbtui goes on with that draft by now", severity="warning")
 

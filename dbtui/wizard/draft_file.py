@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ from trainer_core.run.atomic import remove_strays, write_text
 
 _VERSION = 1
 _LARGEST = 4 << 20
+_LOOKS, _A_MOMENT = 5, 0.02
 _EXPECTED: dict[str, type] = {each.name: type(getattr(Draft(), each.name)) for each in fields(Draft)}
 _HELD_BY_ANOTHER = {errno.EWOULDBLOCK, errno.EACCES}
 
@@ -68,6 +70,11 @@ class DraftFile:
     def take(cls, path: Path) -> "DraftFile | None":
         """Hold the file of a draft that was left; None if another process does, or it is gone."""
         lock = _lock(path)
+        for _ in range(_LOOKS):  # one that lists the drafts holds each of them for a moment
+            if lock is not None:
+                break
+            time.sleep(_A_MOMENT)
+            lock = _lock(path)
         if lock is None:
             return None
         if not path.exists():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from textual.screen import Screen
 
+from dbtui.wizard import draft_file
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.draft_file import DraftFile, drafts_folder, left_drafts
 from dbtui.wizard.draft_words import left_words
@@ -67,6 +68,27 @@ def test_what_another_process_holds_is_not_offered():
     assert DraftFile.take(held.path) is None
     held.release()
     assert len(left_drafts()) == 2
+
+
+def test_a_look_at_the_list_of_another_process_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    path = leave(frog())
+    held = [draft_file._lock(path)]
+    monkeypatch.setattr(draft_file.time, "sleep", lambda _: os.close(held.pop()))
+    assert DraftFile.take(path) is not None
+    assert not held
+
+
+async def test_what_another_process_answered_since_the_list_was_made_is_gone_on_with(open_app):
+    path = leave(frog())
+    async with open_app(size=NARROW) as (app, pilot):
+        app.continue_draft()
+        await until(pilot, lambda: "sls frog" in screen_text(app), "it is listed")
+        other = DraftFile.take(path)
+        other.save(Draft(name="toad", step="training"))
+        other.release()
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.screen_stack) == 2 and app.draft.step == "training", "it is open")
+        assert app.draft.name == "toad"
 
 
 def test_remains_of_a_write_that_was_killed_go_and_those_of_a_live_one_stay():
