@@ -216,6 +216,9 @@ def test_names_of_folders_and_names_by_hand_train_the_same(tmp_path):
     name_by_hand(draft, layout.subjects)
     assert scanned(draft) == before
     assert has_layout_aside(draft)
+    elsewhere = draft.copy()
+    elsewhere.aside["subject.train_dir"]["train_dir"] = "~nobody-of-that-name/frogs"
+    assert not has_layout_aside(elsewhere)
     draft.concepts[0]["identifier"] = "muk"
     name_by_folders(draft)
     assert scanned(draft) == before

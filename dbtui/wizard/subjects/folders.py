@@ -12,6 +12,7 @@ from trainer_core.config.tables.method import CaptionMethod
 from trainer_core.data.folder_names import split_style
 from trainer_core.data.folders import Source, find_sources
 from trainer_core.data.trained_words import settle_words
+from trainer_core.on_disk import from_home
 from trainer_core.text import safe_text
 
 _LAYOUT, _OWN = "subject.train_dir", "subject.own"
@@ -79,7 +80,7 @@ def has_layout_aside(draft: Draft) -> bool:
     aside = draft.aside.get(_LAYOUT)
     if not isinstance(aside, dict) or draft.get("dataset.train_dir") is not None:
         return False
-    inside = Path(str(aside.get("train_dir"))).expanduser()
+    inside = from_home(str(aside.get("train_dir")))
     used = (str(each.get("instance_dir", "")) for each in draft.tables.get("concept", []))
     return isinstance(aside.get("concepts"), list) and any(Path(folder).is_relative_to(inside) for folder in used)
 
