@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainer_core.models.sniff import FamilyName
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Costs:
         )
 
 
-def costs(train: str, family: str = "sd1") -> Costs | None:
+def costs(train: str, family: "FamilyName" = "sd1") -> Costs | None:
     """Return what training a whole model ("full") or a "lora" of that family costs; None if no preset does."""
     from dbtui.presets.inspect import inspect
     from dbtui.presets.library import shipped
@@ -42,7 +46,7 @@ def costs(train: str, family: str = "sd1") -> Costs | None:
     from trainer_core.models.sizes import ELEMENTS, ModelSize
     from trainer_core.models.sniff import ModelInfo
 
-    model = ModelInfo("", None, "safetensors", "sd2" if family == "sd2" else "sd1", None, "")
+    model = ModelInfo("", None, "safetensors", family, None, "")
     half = ModelSize(ELEMENTS[family], dict.fromkeys(ELEMENTS[family], 2.0), exact=False)
     whole = ModelSize(ELEMENTS[family], dict.fromkeys(ELEMENTS[family], 4.0), exact=False)
     inspected = (inspect(preset).config for preset in shipped())

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import threading
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from rich.text import Text
 from textual import on, work
@@ -29,7 +29,7 @@ from dbtui.wizard.widgets.preset_columns import PresetColumns
 from trainer_core.disk import existing_folder
 from trainer_core.errors import UserError
 from trainer_core.models.family import family_named
-from trainer_core.models.sniff import sniff
+from trainer_core.models.sniff import FamilyName, sniff
 from trainer_core.text import safe_text
 
 _PATIENCE = 5.0
@@ -164,7 +164,7 @@ class HardwareScreen(StepScreen):
 def family_of(draft: Draft) -> str | None:
     """Return the family of the draft's model: what the person said, else what the file says; None if unknown."""
     said, base = draft.get("model.family"), draft.get("model.base")
-    if said in {"sd1", "sd2"}:
+    if said in get_args(FamilyName):
         return str(said)
     try:
         return sniff(base).family if isinstance(base, str) else None
