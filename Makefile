@@ -24,7 +24,7 @@ contracts: $(READY)
 	$(BIN)/lint-imports
 
 pytest: $(READY)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-faults: $(READY)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --faults=$(ROWS)
