@@ -1,4 +1,4 @@
-"""`dbtui preset`: list, show and check presets."""
+"""`dbtui preset`: list, show and check presets; `new` and `diff` have files of their own."""
 
 import sys
 from typing import Annotated
@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from dbtui.cli.output import narrate, print_json
+from dbtui.cli.preset_diff import diff
+from dbtui.cli.preset_new import new
 from trainer_core.errors import ExitCode, UserError
 
 app = typer.Typer(
@@ -81,6 +83,10 @@ def check(
     if every := [problem for _, problems in checked for problem in problems]:
         raise UserError(every, ExitCode.CONFIG)
     return int(ExitCode.DONE)
+
+
+app.command("new")(new)
+app.command("diff")(diff)
 
 
 def _checked(name_or_file: str) -> tuple[str, list[str]]:

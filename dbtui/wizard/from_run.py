@@ -3,8 +3,8 @@
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from dbtui.presets.differing import differing
 from dbtui.presets.library import find, find_text
 from dbtui.wizard.answers import preset_values, resolved
 from dbtui.wizard.draft import Draft, Goal, Tables
@@ -64,8 +64,8 @@ def _candidates(config: Config, whole: Tables) -> Iterator[Draft]:
     goals = dict.fromkeys((_goal(config), "thing", "dataset"))
     if preset and find(preset):
         below = preset_values(Draft(preset=preset)).model_dump(by_alias=True)
-        differing = _differing(whole, below)
-        yield from (_draft(goal, preset, differing) for goal in goals)
+        over = differing(whole, below)
+        yield from (_draft(goal, preset, over) for goal in goals)
     yield from (_draft(goal, "", whole) for goal in goals)
 
 
@@ -80,23 +80,6 @@ def _as_answered(concept: Tables, goal: Goal) -> Tables:
     """Return the answers that are written as `concept`: the word of a style is asked for without its "by"."""
     answered = {**concept, "identifier": word_of(str(concept.get("identifier") or ""))}
     return answered if written_concepts([answered], goal=goal, captions="dreambooth") == [concept] else concept
-
-
-def _differing(tables: Tables, below: Tables) -> Tables:
-    """Return what of the tables is not the same below them."""
-    kept: Tables = {}
-    for name, value in tables.items():
-        beneath = below.get(name)
-        if isinstance(value, dict) and isinstance(beneath, dict):
-            if inner := _differing(value, beneath):
-                kept[name] = inner
-        elif value != _as_toml(beneath):
-            kept[name] = value
-    return kept
-
-
-def _as_toml(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _goal(config: Config) -> Goal:

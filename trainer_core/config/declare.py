@@ -13,6 +13,9 @@ Affects = Literal["batch", "loss", "file", "event", "kernel", "memory", "list"]
 in the files written, in the events, in the kernels and threads that compute, in what lies in memory and in which
 type, or in lists of presets. A test changes each setting and looks there."""
 
+Personal = Literal["", "prompt", "own"]
+"""What of a person a setting tells: nothing, the words for what is taught or drawn, or names and accounts."""
+
 CHANGEABLE_GROUPS = ("About", "Previews", "Saving", "Logs")
 
 
@@ -49,6 +52,7 @@ class About:
         instead_of: the setting (dotted) that this one replaces: naming both in one file is an error.
         inherited: whether a file that extends another and changes a setting takes this one over.
         changeable: whether a run that is resumed may change it: what was learned stays what it was.
+        personal: what of a person it tells; a preset made from a run is made without it.
     """
 
     group: str
@@ -60,6 +64,7 @@ class About:
     instead_of: str = ""
     inherited: bool = True
     changeable: bool = False
+    personal: Personal = ""
 
 
 class Table(BaseModel):
@@ -88,6 +93,7 @@ def setting(
     instead_of: str = "",
     inherited: bool = True,
     changeable: bool | None = None,
+    personal: Personal = "",
     **field_arguments: Any,
 ) -> Any:
     """Declare a setting; `field_arguments` are pydantic's own (ge, le, min_length, alias, ...).
@@ -104,6 +110,7 @@ def setting(
         instead_of=instead_of,
         inherited=inherited,
         changeable=group in CHANGEABLE_GROUPS if changeable is None else changeable,
+        personal=personal,
     )
     if isinstance(default, list | dict):
         field_arguments["default_factory"] = lambda: type(default)(default)

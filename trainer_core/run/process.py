@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from trainer_core import __version__
 from trainer_core.run.atomic import write_text
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.redact import redact_command_line
@@ -147,7 +148,7 @@ def write_process_record(run: RunDirectory, gpu: Mapping[str, Any] | None = None
         "command_line": redact_command_line([sys.executable, *sys.argv]),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": library_versions(),
+        "versions": {"dbtui": __version__, **library_versions()},  # the bundle is not installed
         "gpu": dict(gpu) if gpu else None,
     }
     write_text(run.process_json, json.dumps(record, indent=2, default=str) + "\n")

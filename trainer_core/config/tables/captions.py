@@ -36,12 +36,23 @@ class CaptionSettings(Table):
         used_when=WITH_PROMPTS,
         min_length=1,
         max_length=200,
+        personal="prompt",
     )
     caption_prefix: str = setting(
-        "", "Put before every caption, with a space.", group="Captions", affects="batch", max_length=500
+        "",
+        "Put before every caption, with a space.",
+        group="Captions",
+        affects="batch",
+        max_length=500,
+        personal="prompt",
     )
     caption_suffix: str = setting(
-        "", "Put behind every caption, with a space.", group="Captions", affects="batch", max_length=500
+        "",
+        "Put behind every caption, with a space.",
+        group="Captions",
+        affects="batch",
+        max_length=500,
+        personal="prompt",
     )
     caption_dropout_rate: Fraction = setting(
         0.0, "Share of samples trained with an empty caption.", group="Captions", affects="batch"

@@ -16,6 +16,7 @@ class Concept(Table):
         affects="batch",
         used_when=WITH_PROMPTS,
         min_length=1,
+        personal="prompt",
     )
     class_: str | None = setting(
         None,
@@ -25,6 +26,7 @@ class Concept(Table):
         used_when=WITH_PROMPTS,
         min_length=1,
         alias="class",
+        personal="prompt",
     )
     instance_dir: str | None = setting(
         None,
@@ -55,6 +57,7 @@ class Concept(Table):
         unit="times",
         ge=1,
         le=10000,
+        personal="prompt",
     )
     instance_prompt: str | None = setting(
         None,
@@ -63,6 +66,7 @@ class Concept(Table):
         group="Concepts",
         affects="batch",
         min_length=1,
+        personal="prompt",
     )
     class_prompt: str | None = setting(
         None,
@@ -72,6 +76,7 @@ class Concept(Table):
         affects="batch",
         used_when=WITH_PROMPTS,
         min_length=1,
+        personal="prompt",
     )
     class_negative_prompt: str | None = setting(
         None,
@@ -80,6 +85,7 @@ class Concept(Table):
         affects="file",
         used_when=WHEN_GENERATED,
         max_length=2000,
+        personal="prompt",
     )
 
 
@@ -115,6 +121,7 @@ class Prior(Table):
         used_when=WITH_PROMPTS,
         min_length=1,
         max_length=2000,
+        personal="prompt",
     )
     class_negative_prompt: str = setting(
         "",
@@ -123,6 +130,7 @@ class Prior(Table):
         affects="file",
         used_when=WHEN_GENERATED,
         max_length=2000,
+        personal="prompt",
     )
     infer_steps: int = setting(
         30,

@@ -18,7 +18,7 @@ class Model(Table):
         min_length=1,
     )
     revision: str | None = setting(
-        None, "Branch, tag or commit of a Hub id.", group="Model", affects="loss", min_length=1
+        None, "Branch, tag or commit of a Hub id.", group="Model", affects="loss", min_length=1, personal="own"
     )
     vae: str | None = setting(
         None,

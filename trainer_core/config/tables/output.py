@@ -29,18 +29,36 @@ Repository = Annotated[
 class Prompt(Table):
     """One preview."""
 
-    prompt: str = setting(..., "What to draw.", group="Previews", affects="file", min_length=1, max_length=2000)
-    negative_prompt: str = setting("", "What not to draw.", group="Previews", affects="file", max_length=2000)
-    seed: int = setting(1, "Seed of its noise.", group="Previews", affects="file", ge=0, le=2**31 - 1)
-    steps: int = setting(30, "Denoising steps.", group="Previews", affects="file", unit="steps", ge=1, le=1000)
+    prompt: str = setting(
+        ..., "What to draw.", group="Previews", affects="file", min_length=1, max_length=2000, personal="prompt"
+    )
+    negative_prompt: str = setting(
+        "", "What not to draw.", group="Previews", affects="file", max_length=2000, personal="prompt"
+    )
+    seed: int = setting(
+        1, "Seed of its noise.", group="Previews", affects="file", ge=0, le=2**31 - 1, personal="prompt"
+    )
+    steps: int = setting(
+        30, "Denoising steps.", group="Previews", affects="file", unit="steps", ge=1, le=1000, personal="prompt"
+    )
     guidance_scale: float = setting(
-        7.5, "How strictly to follow the prompt.", group="Previews", affects="file", ge=1, le=50
+        7.5, "How strictly to follow the prompt.", group="Previews", affects="file", ge=1, le=50, personal="prompt"
     )
     width: Side | None = setting(
-        None, "Width; dataset.resolution's if not given.", group="Previews", affects="file", unit="pixels"
+        None,
+        "Width; dataset.resolution's if not given.",
+        group="Previews",
+        affects="file",
+        unit="pixels",
+        personal="prompt",
     )
     height: Side | None = setting(
-        None, "Height; dataset.resolution's if not given.", group="Previews", affects="file", unit="pixels"
+        None,
+        "Height; dataset.resolution's if not given.",
+        group="Previews",
+        affects="file",
+        unit="pixels",
+        personal="prompt",
     )
 
 
@@ -67,21 +85,37 @@ class Sample(Table):
         unit="pictures",
         ge=1,
         le=64,
+        personal="prompt",
     )
     every_n_steps: int | None = setting(
-        None, "Draw them every n steps.", group="Previews", affects="file", unit="steps", ge=1, le=10**7
+        None,
+        "Draw them every n steps.",
+        group="Previews",
+        affects="file",
+        unit="steps",
+        ge=1,
+        le=10**7,
+        personal="prompt",
     )
     every_n_epochs: int | None = setting(
-        None, "Draw them every n epochs.", group="Previews", affects="file", unit="epochs", ge=1, le=10**6
+        None,
+        "Draw them every n epochs.",
+        group="Previews",
+        affects="file",
+        unit="epochs",
+        ge=1,
+        le=10**6,
+        personal="prompt",
     )
     after_save: bool = setting(
         False,
         "Draw them after each model saved on the way.",
         group="Previews",
         affects="file",
+        personal="prompt",
     )
     before_training: bool = setting(
-        False, "Draw them before the first step too.", group="Previews", affects="file"
+        False, "Draw them before the first step too.", group="Previews", affects="file", personal="prompt"
     )
 
 
@@ -93,6 +127,7 @@ class Save(Table):
         "Name of the model files; the last one is called `last` if not given.",
         group="Saving",
         affects="file",
+        personal="own",
     )
     output_dir: str | None = setting(
         None,
@@ -172,13 +207,18 @@ class Log(Table):
     """Logs for other programs; events.jsonl is written in any case."""
 
     tensorboard: bool = setting(
-        False, "Write a TensorBoard log (needs the extra `tensorboard`).", group="Logs", affects="file"
+        False,
+        "Write a TensorBoard log (needs the extra `tensorboard`).",
+        group="Logs",
+        affects="file",
+        personal="own",
     )
     wandb: bool = setting(
         False,
         "Log to Weights & Biases (needs the extra `wandb`); the key comes from WANDB_API_KEY.",
         group="Logs",
         affects="file",
+        personal="own",
     )
     wandb_project: Project | None = setting(
         None,
@@ -186,6 +226,7 @@ class Log(Table):
         group="Logs",
         affects="file",
         used_when=UsedWhen("log.wandb", (True,)),
+        personal="own",
     )
     dir: str | None = setting(
         None,
@@ -196,14 +237,16 @@ class Log(Table):
         path="folder",
         min_length=1,
     )
-    prefix: Name | None = setting(None, "Put before the name of a log.", group="Logs", affects="file")
+    prefix: Name | None = setting(
+        None, "Put before the name of a log.", group="Logs", affects="file", personal="own"
+    )
 
 
 class Hub(Table):
     """Upload of the result to the Hugging Face Hub; the token comes from HF_TOKEN only."""
 
     push: bool = setting(
-        False, "Upload the final model when the training is done.", group="Saving", affects="file"
+        False, "Upload the final model when the training is done.", group="Saving", affects="file", personal="own"
     )
     repo_id: Repository | None = setting(
         None,
@@ -219,4 +262,5 @@ class Hub(Table):
         group="Saving",
         affects="file",
         used_when=UsedWhen("hub.push", (True,)),
+        personal="own",
     )
