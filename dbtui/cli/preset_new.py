@@ -97,7 +97,9 @@ def _told(source: "Source", made: "Composed", path: Path | None, name: str) -> I
     for why, words in REASONS.items():
         if keys := [left.key for left in made.left_out if left.why == why]:
             yield f"left out, {words}: {', '.join(keys)}"
-    if path is not None:
+    if len(made.config.concept) > 1:
+        yield "it has several [[concept]] tables: a run file that extends it must give each its instance_dir"
+    elif path is not None:
         is_found = path.parent == user_folder()
         file = name if is_found else shlex.quote(safe_text(path))
         yield f"train with it: dbtui run {file} --model MODEL --data DIR"
