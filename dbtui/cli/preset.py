@@ -7,6 +7,7 @@ import typer
 
 from dbtui.cli.output import narrate, print_json
 from dbtui.cli.preset_diff import diff
+from dbtui.cli.preset_import import import_
 from dbtui.cli.preset_new import new
 from trainer_core.errors import ExitCode, UserError
 
@@ -87,6 +88,7 @@ def check(
 
 app.command("new")(new)
 app.command("diff")(diff)
+app.command("import")(import_)
 
 
 def _checked(name_or_file: str) -> tuple[str, list[str]]:

@@ -1,0 +1,1 @@
+"""The options of other trainers, one table per trainer: option -> setting here, or why there is none."""

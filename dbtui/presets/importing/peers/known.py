@@ -1,0 +1,21 @@
+"""The trainers whose commands are understood."""
+
+from collections.abc import Sequence
+
+from dbtui.presets.importing.command import Given
+from dbtui.presets.importing.peers.diffusers_scripts import TRAIN_DREAMBOOTH, TRAIN_DREAMBOOTH_LORA
+from dbtui.presets.importing.peers.sd_scripts import TRAIN_DB, TRAIN_NETWORK
+from dbtui.presets.importing.rules import Peer
+
+PEERS = (TRAIN_DB, TRAIN_NETWORK, TRAIN_DREAMBOOTH, TRAIN_DREAMBOOTH_LORA)
+
+
+def peer_of(script: str, options: Sequence[Given]) -> Peer | None:
+    """Return the trainer of that script; for one with another name, the one that knows most of the options."""
+    by_name = next((peer for peer in PEERS if script in peer.scripts), None)
+    if by_name:
+        return by_name
+    names = {option.name for option in options}
+    best = max(PEERS, key=lambda peer: len(names & (peer.options.keys() | peer.aliases.keys())))
+    known = names & (best.options.keys() | best.aliases.keys())
+    return best if len(known) * 2 > len(names) else None

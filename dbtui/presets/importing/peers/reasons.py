@@ -1,0 +1,23 @@
+"""Reasons that options of several trainers share."""
+
+from dbtui.presets.importing.rules import Left
+
+PLACE = "it belongs to one machine"
+WORDS = "it belongs to one subject"
+ONE_DEVICE = Left("a run here trains on one device, which it finds itself")
+SECRET = Left("a secret stands in no file that may be shared: it is taken from the environment", is_secret=True)
+ITSELF = Left("it is done by itself here")
+KERNELS = Left("nothing here depends on it: it changes how the other trainer computes, not what is learned")
+STATE = Left("the complete state is saved beside every save and after every stop; `dbtui resume` goes on from it")
+RESUME = Left("to go on with a training is `dbtui resume`")
+SAMPLER = Left("previews are drawn with DPM-Solver++ here, whatever is trained")
+PICTURES = Left("`dbtui scan` and `dbtui plan` show what will be trained, before it is")
+OTHER_DATA = Left("a file of datasets is not read: give folders with --data, or one [[concept]] for each")
+OTHER_MODEL = Left("it is for models of another kind than SD 1.x and 2.x")
+METADATA = Left("the model's metadata is written from an allow-list; the preset's own words are in [preset]")
+MASKS = Left("masks are not trained with here; transparent parts are laid on white")
+WEIGHTED = Left("weights such as (word:1.2) in captions teach conditioning that plain prompts never produce")
+EIGHT_BIT_MODEL = Left("8-bit weights save little on SD 1.x and 2.x, for a coarser model")
+UPLOAD = Left("an upload is one repository here, hub.repo_id; private unless hub.private = false")
+VALIDATION = Left("no pictures are held back for validation here: previews with fixed seeds show how it goes")
+CODE = "a configuration names no code to run"

@@ -1,0 +1,12 @@
+accelerate launch --num_cpu_threads_per_process 8 train_db.py
+     --pretrained_model_name_or_path=<directory of .ckpt or .safetensord or Diffusers model>
+     --train_data_dir=<training data directory>
+     --reg_data_dir=<regularized image directory>
+     --output_dir=<output destination directory for trained model>
+     --resolution=768,512
+     --train_batch_size=20 --learning_rate=5e-6 --max_train_steps=800
+     --use_8bit_adam --xformers --mixed_precision="bf16"
+     --save_every_n_epochs=1 --save_state --save_precision="bf16"
+     --logging_dir=logs
+     --enable_bucket --min_bucket_reso=384 --max_bucket_reso=1280
+     --color_aug --flip_aug --gradient_checkpointing --seed 42

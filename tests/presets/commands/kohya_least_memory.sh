@@ -1,0 +1,15 @@
+accelerate launch --num_cpu_threads_per_process 8 train_db.py
+     --pretrained_model_name_or_path=<directory of .ckpt or .safetensord or Diffusers model>
+     --train_data_dir=<training data directory>
+     --reg_data_dir=<regularized image directory>
+     --output_dir=<output destination directory for trained model>
+     --prior_loss_weight=1.0
+     --resolution=512
+     --train_batch_size=1
+     --learning_rate=1e-6
+     --max_train_steps=1600
+     --use_8bit_adam
+     --xformers
+     --mixed_precision="bf16"
+     --cache_latents
+     --gradient_checkpointing
