@@ -75,6 +75,8 @@ def new(
         sys.stdout.write(made.text)
     for line in _told(source, made, path, name):
         narrate(line)
+    if not keep_prompts and any(left.why == "prompt" for left in made.left_out):
+        narrate("--keep-prompts keeps what is taught and drawn")
     return int(ExitCode.DONE)
 
 

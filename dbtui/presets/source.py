@@ -42,8 +42,10 @@ class Source:
         return f"{self.kind} {self.name}"
 
     def ancestors(self) -> Iterator[str]:
-        """Yield the names of the presets that it was made from, the nearest first."""
+        """Yield the names of the presets that it was made from, itself if it is one, the nearest first."""
         text = self.text
+        if self.kind == "preset":
+            yield self.name
         for _ in range(LONGEST_CHAIN):
             tables = parse_toml(text, "")
             name = tables.get("extends") or tables.get("preset", {}).get("name")

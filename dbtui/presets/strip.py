@@ -15,7 +15,7 @@ Why = Literal["machine", "prompt", "own", "secret", "place"]
 
 REASONS: dict[Why, str] = {
     "machine": "of this machine",
-    "prompt": "what is taught and drawn (--keep-prompts keeps it)",
+    "prompt": "what is taught and drawn",
     "own": "names and accounts of your own",
     "secret": "looks like a secret",
     "place": "names a place on this machine",

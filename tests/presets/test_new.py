@@ -119,6 +119,7 @@ def test_it_says_only_what_a_shipped_preset_does_not(shape, base, own, home, cap
 def test_a_preset_of_ones_own_is_not_built_on_but_the_shipped_one_below_it(own_presets):
     (own_presets / "mine.toml").write_text(f"schema = 1\n{GENTLE}")
     (own_presets / "slower.toml").write_text('schema = 1\nextends = "mine"\n[train]\nbatch_size = 2\n')
+    assert compose(open_source("sd15-8gb", own_presets), "gentle").extends == "sd15-8gb"
     made = compose(open_source("slower", own_presets), "gentle")
     assert (made.extends, made.own) == ("sd15-12gb", 3)
     (own_presets / "mine.toml").write_text("schema = 1\n")
@@ -264,3 +265,34 @@ def test_every_free_text_is_known_to_be_of_a_person_or_to_be_none():
     }
     known = {key for key, field in all_fields().items() if field.binding or field.about.personal}
     assert free - known == technical
+
+
+def test_the_prompts_of_a_file_are_kept_in_the_preset_itself(tmp_path, capsys):
+    (tmp_path / "prompts.txt").write_text("a sls frog --d 7\n")
+    (tmp_path / "frog.toml").write_text('schema = 1\n[sample]\nprompts_file = "prompts.txt"\nafter_save = false\n')
+    source = open_source(str(tmp_path / "frog.toml"), tmp_path)
+    assert compose(source, "gentle", keep_prompts=True).config.sample.prompts[0].seed == 7
+    assert compose(source, "gentle").config.sample.prompts == []
+
+
+@pytest.mark.row(44)
+def test_nothing_of_a_files_name_acts_on_the_terminal(tmp_path, capsys):
+    hostile = tmp_path / "\x1b]0;owned\x07\u202e.toml"
+    hostile.write_text("schema = 1\n")
+    for named in (str(hostile), str(hostile.with_name("\x1b[31m.toml")), "\x1b[31m"):
+        dbtui(["preset", "new", "gentle", "--from", named, "-o", "-"])
+        dbtui(["preset", "diff", "sd15-8gb", named])
+    printed = capsys.readouterr()
+    assert all(is_plain(line) for line in [*printed.out.splitlines(), *printed.err.splitlines()])
+    assert "owned" in printed.err
+
+
+def test_several_subjects_are_told_to_need_a_run_file(home, own_presets, capsys):
+    concept = '[[concept]]\nidentifier = "sls"\nclass = "frog"\ninstance_dir = "{home}/a"\n'
+    run = first.make_run(home, GENTLE + concept + concept.replace("sls", "shs"))
+    assert dbtui(["preset", "new", "gentle", "--from", str(run.path), "--keep-prompts"]) == 0
+    told = capsys.readouterr().err
+    assert "a run file that extends it must give each its instance_dir" in told
+    assert "train with it" not in told
+    assert "--keep-prompts keeps" not in told
+    assert dbtui(["preset", "check", "gentle"]) == 0
