@@ -17,6 +17,7 @@ from dbtui.wizard.draft_file import load_draft
 from dbtui.wizard.screens.generate import GenerateScreen
 from dbtui.wizard.steps import hardware
 from dbtui.wizard.steps.order import STEPS, step_named
+from dbtui.wizard.widgets.row_list import RowList
 from tests.wizard import hostile_world as world
 from tests.wizard.conftest import NARROW, WIDE, screen_text
 from trainer_core.text import safe_text
@@ -30,6 +31,8 @@ _OPENS = {
     "review": "w escape c",
 }
 """Keys that open what lies behind a step."""
+_RUNS = {"frog-1": ("enter l", "enter b", "d", "f", "r"), "frog-2": ("enter l", "r"), "frog-3": ("enter l",)}
+"""Keys for a run that is done, one that failed, and one whose trainer is gone: what differs between them."""
 
 
 @pytest.fixture
@@ -41,11 +44,11 @@ def made(tmp_path, monkeypatch):
     world.write_presets(tmp_path / "config")
     for name, code in (("frog-1", 0), ("frog-2", 1), ("frog-3", None)):
         world.write_run(tmp_path / "runs", name, good, plain, code=code)
-    world.write_draft(tmp_path / "state", world.HOSTILE_TABLES)
+    left = world.write_draft(tmp_path / "state", world.HOSTILE_TABLES)
     gpus = Gpus((Gpu(world.TEXT, world.TEXT, 12.0, 11.4, (8, 6)),), "")
     for module in (graphics, hardware):
         monkeypatch.setattr(module, "find_gpus", lambda *_: gpus)
-    return {"good": good, "hostile": hostile, "plain": plain, "laid_out": laid_out}
+    return {"good": good, "hostile": hostile, "plain": plain, "laid_out": laid_out, "left": left}
 
 
 class Watch:
@@ -129,7 +132,7 @@ async def test_nothing_from_outside_acts_on_the_terminal(size, tabs, open_app, m
         await watch.go_round()
         await places(app, watch)
         await runs(app, watch)
-        left = load_draft(next((tmp_path / "state" / "drafts").glob("*.json")))
+        left = load_draft(made["left"])
         laid_out = valid_draft(made)
         laid_out.concepts[0].pop("instance_dir")
         laid_out.set("dataset.train_dir", str(made["laid_out"]))
@@ -175,11 +178,12 @@ async def doctor(app, watch) -> None:
 
 async def runs(app, watch) -> None:
     """Each run: how it stands at home, its monitor or result, log and previews, what is asked about it."""
-    for number, _ in enumerate(find_runs(app.options.runs_dir)):
-        for keys in (["enter", "l"], ["enter", "b"], ["d"], ["f"], ["r"]):
+    assert {run.name for run in find_runs(app.options.runs_dir)} == _RUNS.keys()
+    for name, ways in _RUNS.items():
+        for keys in ways:
             await watch.back_home()
-            await watch.pilot.press("home", *["down"] * number)
-            await watch.press(*keys)
+            app.screen.query_one(RowList).go_to(name)
+            await watch.press(*keys.split())
 
 
 async def steps(app, watch, draft: Draft, listed) -> None:

@@ -1,7 +1,7 @@
 """Step: the pictures that keep the class from becoming the subject, and how they balance with it."""
 
 from collections.abc import Iterable
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from rich.text import Text
 from textual import on, work
@@ -12,7 +12,8 @@ from textual.timer import Timer
 from textual.widgets import Label, Static
 from textual.worker import Worker, WorkerState
 
-from dbtui.forms.form import Form
+from dbtui.forms.form import Form, State
+from dbtui.forms.typed import problem_with
 from dbtui.forms.widgets.edited import Edited
 from dbtui.forms.widgets.line import Line
 from dbtui.forms.widgets.path_line import PathLine
@@ -146,8 +147,7 @@ class ClassPicturesScreen(StepScreen):
 
     def _offered(self) -> list[Choice]:
         asked = ("prior", "num_class_images"), ("prior", "infer_steps"), ("dataset", "resolution")
-        states = [self.form.state(path) for path in asked]  # an answer that is no value is told elsewhere
-        count, steps, size = (state.below if state.problem else state.value for state in states)
+        count, steps, size = (_value_of(self.form.state(path)) for path in asked)
         return offered(classes(self.draft), count, steps, size)
 
     def _folders(self) -> ComposeResult:
@@ -304,3 +304,8 @@ class ClassPicturesScreen(StepScreen):
     def on_unmount(self) -> None:
         """Stop reading."""
         self._progress.stop.set()
+
+
+def _value_of(state: State) -> Any:
+    """Return what holds; an answer that is no value, as a draft's file may have it, is told elsewhere."""
+    return state.below if state.problem or problem_with(state.path, state.value) else state.value

@@ -23,8 +23,8 @@ from dbtui.wizard.completion import (
     split,
 )
 from dbtui.wizard.in_thread import in_thread
-from dbtui.wizard.widgets.plain_input import PlainInput
-from trainer_core.text import is_plain, safe_text
+from dbtui.wizard.widgets.plain_input import PlainInput, typeable
+from trainer_core.text import safe_text
 
 MOST_SHOWN = 200
 _PATIENCE = 0.5
@@ -62,17 +62,13 @@ class PathInput(PlainInput):
         id: str | None = None,  # noqa: A002 - Textual's name
         classes: str | None = None,
     ) -> None:
-        super().__init__(_typeable(value), placeholder=placeholder, id=id, classes=classes, select_on_focus=False)
+        super().__init__(typeable(value), placeholder=placeholder, id=id, classes=classes, select_on_focus=False)
         self.suffixes = suffixes
         self._list = _Names(self)
         self._matching: list[Entry] = []
         self._reading: dict[Path, asyncio.Task[Listing]] = {}
         self._read_at = 0.0
         self._completed = self.value
-
-    def validate_value(self, value: str) -> str:
-        """Leave out what no terminal should get, wherever it comes from."""
-        return _typeable(value)
 
     async def on_mount(self) -> None:
         """Put the list below."""
@@ -88,7 +84,7 @@ class PathInput(PlainInput):
     def set_silently(self, value: str) -> None:
         """Put a path here that was not typed: nothing is listed, nobody is told."""
         with self.prevent(Input.Changed):
-            self._completed = self.value = _typeable(value)
+            self._completed = self.value = typeable(value)
         self.cursor_position = len(self.value)
         self._close()
 
@@ -233,10 +229,6 @@ class _Names(OptionList, can_focus=False):
     def _clicked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.field.take(event.option_index)
-
-
-def _typeable(value: str) -> str:
-    return value if is_plain(value) else "".join(each for each in value if is_plain(each))
 
 
 def _shown(entry: Entry) -> str:

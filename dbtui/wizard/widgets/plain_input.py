@@ -27,6 +27,10 @@ class PlainInput(Input):
         input: "PlainInput"
         text: str
 
+    def validate_value(self, value: str) -> str:
+        """Leave out what no terminal should get, wherever it comes from: a draft's file, the name of a folder."""
+        return typeable(value)
+
     def replace(self, text: str, start: int, end: int) -> None:
         """Take `text` if it can be shown as it is."""
         if is_plain(text):
@@ -49,3 +53,8 @@ class PlainInput(Input):
 
     def _refuse(self, text: str, why: str) -> None:
         self.post_message(self.Refused(self, f'Not taken: "{safe_text(text, _SHOWN)}": {why}'))
+
+
+def typeable(value: str) -> str:
+    """Return the text without characters that cannot be seen."""
+    return value if is_plain(value) else "".join(each for each in value if is_plain(each))
