@@ -17,6 +17,7 @@ from dbtui.wizard.draft_keeper import DraftKeeper
 from dbtui.wizard.options import AppOptions
 from dbtui.wizard.steps.order import STEPS, Step, beside, step_named
 from dbtui.wizard.theme import THEMES
+from dbtui.wizard.typed_ahead import TypedAhead
 from trainer_core.run.directory import RunDirectory
 from trainer_core.text import safe_text
 
@@ -73,6 +74,7 @@ class WizardApp(App[int]):
         self.keeper = DraftKeeper()
         self.trainers: list[TrainerProcess] = []
         self._save_timer: Any = None
+        self._typed_ahead = TypedAhead(self, self._give_key)
         self._own_loop: asyncio.AbstractEventLoop | None = None
         for theme in THEMES:
             self.register_theme(theme)
@@ -118,17 +120,20 @@ class WizardApp(App[int]):
         self.notify("ctrl+q quits; trainings go on without it", title="ctrl+c copies what is marked")
 
     async def on_event(self, event: Event) -> None:
-        """Move the focus before the next key is looked at.
+        """Let keys that were typed ahead wait for the effect of those before them."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._typed_ahead.take(event)
+        else:
+            await super().on_event(event)
 
-        Keys that were typed ahead arrive together over a slow line, and Textual would give them all to the field
-        that had the focus when the first one came: "sls", tab, "frog" would be "slsfrog".
-        """
-        if isinstance(event, Key) and not event.is_forwarded and event.key in _FOCUS_MOVES:
-            active = self.screen.active_bindings.get(event.key)
-            if active and active.enabled and active.binding.action == _FOCUS_MOVES[event.key]:
+    async def _give_key(self, key: Key) -> None:
+        """Give a key to the field that has the focus; move the focus before the next key is looked at."""
+        if key.key in _FOCUS_MOVES:
+            active = self.screen.active_bindings.get(key.key)
+            if active and active.enabled and active.binding.action == _FOCUS_MOVES[key.key]:
                 await self.run_action(active.binding.action)
                 return
-        await super().on_event(event)
+        await super().on_event(key)
 
     def notify(self, message: str, **options: Any) -> None:
         """Show a message as plain text: it may hold names that came from outside."""

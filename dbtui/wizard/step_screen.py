@@ -28,6 +28,9 @@ class StepScreen(Screen[None]):
     `problems` (what keeps from going on) and `show_key` (put the cursor on a setting).
     """
 
+    is_going_on = False
+    """Whether it goes on by itself as soon as something is known; what is typed meanwhile is for the next step."""
+
     NAME: ClassVar[str]
     HELP: ClassVar[str]
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -1,6 +1,9 @@
+import threading
+
 from textual.events import Key
 
-from tests.wizard.conftest import NARROW, screen_text, settle
+from tests.wizard.conftest import NARROW, screen_text, settle, until
+from tests.wizard.model_files import write_model
 
 
 async def test_enter_and_escape_go_through_all_steps_and_home(open_app):
@@ -32,10 +35,37 @@ async def test_any_step_can_be_chosen(open_app):
         assert app.draft.step == "review"
 
 
+def type_ahead(app, *keys):
+    """Send keys all at once, as they come over a slow line; of a longer text each letter."""
+    names = {"enter", "tab", "shift+tab", "escape", "f2"}
+    for key in (each for text in keys for each in ([text] if text in names else text)):
+        app.post_message(Key(key, key if len(key) == 1 else None))
+
+
 async def test_what_was_typed_ahead_goes_to_the_fields_it_was_meant_for(open_app):
     async with open_app(size=NARROW, step="subject") as (app, pilot):
-        keys = ["s", "l", "s", "tab", "f", "r", "o", "g", "shift+tab", "x"]
-        for key in keys:  # all at once, as they come over a slow line
-            app.post_message(Key(key, key if len(key) == 1 else None))
+        type_ahead(app, "sls", "tab", "frog", "shift+tab", "x")
         await settle(pilot)
         assert app.draft.concepts == [{"identifier": "slsx", "class": "frog"}]
+
+
+async def test_what_was_typed_ahead_waits_for_the_screen_that_it_was_meant_for(open_app, tmp_path):
+    write_model(tmp_path / "here" / "m.safetensors")
+    async with open_app(size=NARROW) as (app, pilot):
+        type_ahead(app, "n", "enter", "m.safetensors", "enter", "sls", "tab", "frog", "enter", "photos")
+        await until(pilot, lambda: "'instance_dir': 'photos'" in str(app.draft.concepts), "all is typed")
+        assert app.draft.step == "pictures"
+        assert app.draft.get("model.base") == str(tmp_path / "here" / "m.safetensors")
+        assert app.draft.concepts == [{"identifier": "sls", "class": "frog", "instance_dir": "photos"}]
+
+
+async def test_escape_does_not_wait_for_a_slow_model_and_drops_what_was_typed_behind_it(open_app, monkeypatch):
+    answers = threading.Event()
+    monkeypatch.setattr("dbtui.wizard.steps.model.facts_of", lambda *_, **__: answers.wait(60) and None)
+    async with open_app(size=NARROW, step="model") as (app, pilot):
+        type_ahead(app, "owner/name", "enter", "sls", "escape")
+        await until(pilot, lambda: app.draft.step == "goal", "the step before is there")
+        answers.set()
+        await settle(pilot)
+        assert app.draft.get("model.base") == "owner/name"
+        assert not app.draft.concepts

@@ -69,7 +69,7 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
         super().__init__()
         self.facts: ModelFacts | None = None
         self._shown: dict[str, str] = {}
-        self._waits = self._can_settle = False
+        self._can_settle = False
 
     def body(self) -> ComposeResult:
         """Ask for the model; show what it is, and which are known."""
@@ -108,7 +108,7 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
         if self.query_one(ModelList).has_focus and self._take_listed():
             return
         if self.draft.get("model.base") and self.facts is None:
-            self._waits = True
+            self.is_going_on = True
             self.complain(["the model is still being read; it goes on by itself"])
             return
         if self.facts and self.facts.info:
@@ -170,8 +170,8 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
         if can_settle != self._can_settle:
             self._can_settle = can_settle
             self.refresh_bindings()
-        if self._waits:
-            self._waits = False
+        if self.is_going_on:
+            self.is_going_on = False
             self.action_next()
 
     def _show_known(self, models: list[ListedModel]) -> None:
