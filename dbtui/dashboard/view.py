@@ -138,7 +138,7 @@ def _loss(state: RunState, width: int, rows: int) -> list[Text]:
     smooth = [(float(each.last), each.smooth) for each in bins]
     plot = loss_plot(raw, smooth, width, rows - 1)
     if not plot:
-        return [_cut(headline if bins else Text("the loss appears here with the first steps", "dim"), width)]
+        return [_cut(headline if bins else Text("the loss comes with the first steps", "dim"), width)]
     return [
         _cut(headline, width),
         *(Text.assemble(*((span.text, PLOT_STYLES[span.role]) for span in row)) for row in plot),

@@ -142,6 +142,19 @@ async def test_a_paused_run_goes_on(open_app, live):
         assert asked(live) == ["unpause"]
 
 
+async def test_a_run_that_is_being_prepared_can_only_be_stopped(open_app, live):
+    events = EventFile(live)
+    events.add("phase", name="load", total=None)
+    events.write()
+    async with open_app() as (app, pilot):
+        await watched(pilot, live, "loading the model")
+        assert "space pause" not in screen_text(app)
+        await pilot.press("v", "s", "space", "x")
+        await until(pilot, lambda: live.control.exists() and asked(live), "it is asked")
+        await settle(pilot)
+        assert asked(live) == ["stop"]
+
+
 async def test_when_it_ends_its_result_is_shown(open_app, place):
     run = make_run(place, "sls-frog-3", 20)
     lock = acquire(run)

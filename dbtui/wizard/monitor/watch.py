@@ -17,6 +17,8 @@ from trainer_core.run.control import CommandKind
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.lock import is_alive
 
+_BEFORE = {"", "load", "class_images", "cache"}
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -26,6 +28,8 @@ class Picture:
     width: int
     status: Status
     has_ended: bool
+    has_begun: bool
+    """Whether it is past its preparations, which can be stopped but not paused."""
     preview: Path | None
     """The last preview's file, if it is there."""
     prompt: str
@@ -73,7 +77,9 @@ class Watch:
         last = state.previews[-1] if state.previews else None
         preview = preview_path(self.run, last) if last else None
         there = preview if preview is not None and preview.is_file() else None
-        return Picture(tuple(lines), width, status, has_ended, there, last.prompt if last else "")
+        return Picture(
+            tuple(lines), width, status, has_ended, state.phase not in _BEFORE, there, last.prompt if last else ""
+        )
 
     def command(self, kind: CommandKind) -> None:
         """Ask the trainer for something. Raises UserError."""

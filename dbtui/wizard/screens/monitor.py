@@ -138,7 +138,7 @@ class MonitorScreen(Screen[None]):
         before, self.picture = self.picture, picture
         if before is None or before.lines != picture.lines:
             self.query_one("#dashboard", Static).update(Text("\n", no_wrap=True).join(picture.lines))
-        if before is None or before.status != picture.status:
+        if before is None or (before.status, before.has_begun) != (picture.status, picture.has_begun):
             self.refresh_bindings()
         if before is None or before.preview != picture.preview:
             self.query_one("#preview", Thumbnail).show(picture.preview)
@@ -161,6 +161,8 @@ class MonitorScreen(Screen[None]):
         """Offer what can be asked of the trainer as it stands."""
         if action != "ask":
             return True
+        if self.picture is not None and not self.picture.has_begun:
+            return parameters == ("stop",)
         is_paused = self.picture is not None and self.picture.status == "paused"
         return parameters in {("unpause",), ("stop",)} if is_paused else parameters != ("unpause",)
 

@@ -16,6 +16,14 @@ _WORDS = {"train.max_steps": "steps", "train.epochs": "epochs"}
 _MOST = 10_000_000
 
 
+class _Number(Input):
+    """The number; Enter agrees."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "train on", id="longer.submit", tooltip="Go on from its last state"),
+    ]
+
+
 class TrainLonger(ModalScreen[int]):
     """Returns the new number of steps or epochs in all; 0 if the person does not want it."""
 
@@ -35,7 +43,7 @@ class TrainLonger(ModalScreen[int]):
         with Vertical(classes="dialog"):
             yield Label("Train it longer", classes="title")
             yield Label(f"It has trained {self.length.value} {unit}. How many shall it be in all?", id="lines")
-            yield Input(str(self.length.value * 3 // 2 + self.length.value % 2), type="integer", id="number")
+            yield _Number(str(self.length.value * 3 // 2 + self.length.value % 2), type="integer", id="number")
             yield ProblemLines()
         yield Footer()
 
@@ -47,7 +55,7 @@ class TrainLonger(ModalScreen[int]):
         if self.length.value < number <= _MOST:
             self.dismiss(number)
         else:
-            problem = f"type a whole number above {self.length.value}, at most {_MOST}"
+            problem = f"type a whole number above {self.length.value}, at most {_MOST:,}"
             self.query_one(ProblemLines).show([problem])
 
     def action_leave(self) -> None:
