@@ -1,4 +1,4 @@
-"""`dbtui preset import`: a command of another trainer becomes a preset."""
+"""`dbtui preset import`: a command or a settings file of another trainer becomes a preset."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ _STDIN = "-"
 
 
 def import_(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A shell script, or - for what you paste.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A script, a .toml or .json, or - to paste it.")],
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Keep it among your own presets by this name.")
     ] = None,
@@ -36,6 +36,7 @@ def import_(
     """Make a preset of another trainer's command: train_db.py, train_network.py, train_dreambooth.py.
 
     Paste the command or its whole script; nothing in it is run. What is not taken over is told, with the reason.
+    Settings files are read too: sd-scripts' TOML (--config_file) and the JSON that kohya_ss saves.
     """
     from dbtui.presets.importing.read import import_text
     from dbtui.presets.importing.settle import preset_text, run_file_text

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
 from dbtui.presets.importing.statements import split_statements
 from dbtui.presets.importing.variables import Expanded, Variables
@@ -32,12 +33,14 @@ class Command:
         launcher: the options of the launcher in front (accelerate).
         options: the script's own.
         loose: words that belong to no option, such as a variable that is not set.
+        ignored: options that the other trainer does not follow beside the rest, with the reason.
     """
 
     script: str
     launcher: list[Given]
     options: list[Given]
     loose: list[Expanded]
+    ignored: list[tuple[Given, str]] = field(default_factory=list)
 
 
 def read_commands(text: str) -> list[Command]:
@@ -108,3 +111,12 @@ def _options(words: Sequence[Expanded]) -> tuple[list[Given], list[Expanded]]:
         else:
             loose.append(word)
     return options, loose
+
+
+def as_words(value: Any) -> list[str]:
+    """Return a value of a settings file as the words of a command line."""
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    if isinstance(value, list):
+        return [word for item in value for word in as_words(item)]
+    return [str(value)]

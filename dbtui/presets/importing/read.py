@@ -4,20 +4,22 @@ from dbtui.presets.importing.command import LONGEST_TEXT, Command, read_commands
 from dbtui.presets.importing.no_training import why_not
 from dbtui.presets.importing.peers.known import peer_of
 from dbtui.presets.importing.result import Imported
+from dbtui.presets.importing.settings_file import read_settings
 from dbtui.presets.importing.translate import translate
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
 
 def import_text(text: str, shown: str) -> Imported:
-    """Return what the one command in a text means in our settings; `shown` names the text in messages.
+    """Return what the one command in a text, or a settings file, means here; `shown` names the text in messages.
 
     Raises:
         UserError: there is no command that trains, or several, or it trains what cannot be trained here.
     """
     if len(text) > LONGEST_TEXT:
         raise _error(f"{shown} is larger than {LONGEST_TEXT // 1024} KB, which no command is")
-    commands = read_commands(text)
+    settings = read_settings(text, shown)
+    commands = [settings] if settings else read_commands(text)
     others = [why for command in commands if (why := why_not(command))]
     training = [command for command in commands if not why_not(command)]
     if len(training) > 1:

@@ -24,6 +24,8 @@ def translate(command: Command, peer: Peer) -> Imported:
     _join_betas(result)
     _yield(peer, result)
     _without_previews(result)
+    for option, reason in command.ignored:
+        result.left.append(LeftOut(shown_option(option.name, option.values), reason))
     for word in command.loose:
         what = ", ".join(f"${safe_text(name, 60)}" for name in word.unknown)
         reason = "the text does not say what it holds: set it above the command" if what else "it is no option"
@@ -67,7 +69,9 @@ def _unknown(name: str, peer: Peer) -> str:
 
 
 def _take(option: Given, rule: Rule, shown: str, result: Imported) -> None:
-    if isinstance(rule, Left):
+    if isinstance(rule, Left) and option.values and _is_nothing(option.values):
+        result.same.append(shown)
+    elif isinstance(rule, Left):
         hidden = shown_option(option.dashes + option.name, option.values, is_secret=True)
         result.left.append(LeftOut(hidden if rule.is_secret else shown, rule.reason))
     elif isinstance(rule, Parts):
@@ -102,7 +106,10 @@ def _switch(option: Given, rule: Sets, shown: str, result: Imported) -> None:
 
 
 def _take_parts(option: Given, rule: Parts, result: Imported) -> None:
-    for argument in option.values:
+    if not option.unknown and _is_nothing(option.values):
+        result.same.append(shown_option(option.dashes + option.name, option.values))
+        return
+    for argument in " ".join(option.values).split():
         name, _, value = argument.partition("=")
         name = name.strip()
         shown = shown_option(f"{option.dashes}{option.name} {safe_text(name, 60)}", [value])
@@ -169,6 +176,11 @@ def _without_previews(result: Imported) -> None:
 def _not_set(names: Sequence[str]) -> str:
     shown = ", ".join(f"${safe_text(name, 60)}" for name in dict.fromkeys(names))
     return f"{shown} is not set in the text: set it above the command"
+
+
+def _is_nothing(values: Sequence[str]) -> bool:
+    """Whether a settings file names an option only to say that it is off."""
+    return all(value.strip().lower() in (*FALSE, "0.0", "[]") for value in values)
 
 
 def _is_placeholder(value: Any) -> bool:
