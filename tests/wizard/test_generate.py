@@ -136,6 +136,18 @@ async def test_another_model_is_looked_at_as_it_is_typed(lora, open_screen):
         assert int(app.screen.query_one("#seed", Input).value) >= 0
 
 
+async def test_a_model_that_is_taken_out_stays_out(lora, open_screen, monkeypatch):
+    monkeypatch.setattr(generate, "newest_model", lambda runs_dir: str(lora))
+    async with open_screen() as (app, pilot):
+        field = app.screen.query_one("#model", Input)
+        assert field.value == str(lora)
+        assert app.focused.id == "prompt"
+        await pilot.press("shift+tab", "shift+tab", "ctrl+u")  # over the start model's field
+        await settle(pilot)
+        assert not field.value
+        assert app.focused is field
+
+
 async def test_the_newest_run_is_the_usual_answer(tmp_path, open_screen):
     run = tmp_path / "runs" / "sls-frog-1"
     (run / "output").mkdir(parents=True)

@@ -135,7 +135,7 @@ does the same without this screen.
         """Begin at what is missing."""
         self._show_compare()
         self.query_one("#prompt" if self.model else "#model").focus()
-        self._look(self.model)
+        self._begin()
 
     def on_unmount(self) -> None:
         """Draw for nobody."""
@@ -149,15 +149,21 @@ does the same without this screen.
         self._look(event.value)
 
     @work(exclusive=True, group="look", exit_on_error=False)
+    async def _begin(self) -> None:
+        """Fill in what was trained last where no model was named."""
+        if not self.model:
+            newest = await in_thread(newest_model, self.wizard.options.runs_dir)
+            model = self.query_one("#model", PathInput)
+            if newest and not model.value:
+                model.set_silently(newest)
+                if model.has_focus:
+                    self.query_one("#prompt").focus()
+        self._look(self._text("model"))
+
+    @work(exclusive=True, group="look", exit_on_error=False)
     async def _look(self, named: str) -> None:
-        if not named.strip():
-            named = await in_thread(newest_model, self.wizard.options.runs_dir)
-            if not named or self._text("model"):
-                self._show_look(Look("", is_good=True))
-                return
-            self.query_one("#model", PathInput).set_silently(named)
-            self.query_one("#prompt").focus()
-        self._show_look(await in_thread(look_at, named.strip()))
+        is_named = bool(named.strip())
+        self._show_look(await in_thread(look_at, named.strip()) if is_named else Look("", is_good=True))
 
     def _show_look(self, look: Look) -> None:
         self.look = look
