@@ -21,7 +21,7 @@ from dbtui.wizard.training.matters import MATTERS
 from dbtui.wizard.training.proposals import next_prompt
 from dbtui.wizard.training.units import change_unit, key_in_use
 from dbtui.wizard.widgets.setting_row import SettingRow
-from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
+from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, settle, until
 from tests.wizard.other_values import another_text, met, paths_of_all
 from tests.wizard.schema_of_tests import with_made_up
 from tests.wizard.test_forms import Extended
@@ -194,7 +194,7 @@ async def test_previews_are_added_edited_and_removed(open_app, looks_like, draft
         await pilot.press("7", "enter")
         await settle(pilot)
         assert draft.get("sample.prompts")[0]["seed"] == 7
-        looks_like(app, "settings_previews")
+        await comes_to_look_like(pilot, looks_like, "settings_previews")
         await pilot.press("f8")
         await settle(pilot)
         assert draft.get("sample.prompts") == [{"prompt": "a photo of frog"}]
