@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, RichLog
 
 from dbtui.runs import launch as launch_module
 from dbtui.runs import resume as resume_module
@@ -282,6 +282,18 @@ async def test_the_log(open_app, looks_like, place):
         await until(pilot, lambda: isinstance(app.screen, RunLogScreen), "the log is open")
         await until(pilot, lambda: "[bold]something[/bold] \\x1b[2J" in screen_text(app), "its lines are there")
         looks_like(app, "log-narrow")
+
+
+async def test_a_long_log_keeps_its_order_and_is_shown_to_its_end(open_app, place, monkeypatch):
+    monkeypatch.setattr(run_log_module, "_AT_ONCE", 3)
+    run = make_run(place, "sls-frog-2", 1, code=75, text="stopped by SIGINT")
+    run.console_log.write_text("".join(f"library line {number}\n" for number in range(100)))
+    async with open_app() as (app, pilot):
+        app.push_screen(RunLogScreen(run))
+        await until(pilot, lambda: "library line 99" in screen_text(app), "its end is in sight")
+        shown = [line.text for line in app.screen.query_one(RichLog).lines]
+        numbers = [int(found[1]) for line in shown if (found := re.search(r"library line (\d+)", line))]
+        assert numbers == list(range(100))
 
 
 async def test_the_report_and_training_longer(open_app, place):

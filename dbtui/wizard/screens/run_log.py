@@ -1,5 +1,7 @@
 """The log of a run, as `dbtui log -f` tells it."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -17,6 +19,7 @@ from trainer_core.text import safe_text
 
 _LOOK_EVERY = 0.7
 _MOST_LINES = 5000
+_AT_ONCE = 200
 
 
 class RunLogScreen(Screen[None]):
@@ -64,12 +67,17 @@ scroll up (**arrows**, **page up**) and it stays where you read, **end** follows
             lines = await in_thread(self._new_lines)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
             lines, self._is_over = [f"! the log cannot be read: {safe_text(error)}"], True
-        finally:
-            self._is_looking = False
+        await self._write(lines[-_MOST_LINES:])
+        self._is_looking = False
+
+    async def _write(self, lines: Sequence[str]) -> None:
+        """Add lines to those that are there; thousands of them take a while, in which keys are answered."""
         log = self.query_one(RichLog)
         stays = log.max_scroll_y - log.scroll_y > 1
-        for line in lines[-_MOST_LINES:]:
-            log.write(Text(line), scroll_end=not stays, animate=False)
+        for first in range(0, len(lines), _AT_ONCE):
+            for line in lines[first : first + _AT_ONCE]:
+                log.write(Text(line), scroll_end=not stays, animate=False)
+            await asyncio.sleep(0)
 
     def _new_lines(self) -> list[str]:
         """Called in a thread."""
