@@ -45,9 +45,11 @@ def import_(
 
     text, shown = _read(source)
     imported = import_text(text, shown)
-    bound = run_file_text(import_text(text, shown)) if run_file else ""
     preset = preset_text(imported, _about(imported, name))
     if run_file:
+        whole = import_text(text, shown)
+        bound = run_file_text(whole)
+        imported.left += [each for each in whole.left if each not in imported.left]
         _write(run_file, bound)
     if name or output:
         _write(_place(name, output), preset)

@@ -1,5 +1,6 @@
 """What a person is told of an import: what was taken over, what was not, and why."""
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,7 @@ def told(imported: Imported) -> Iterator[str]:
         yield from (f"  {_is(key, setting.value)}" for key, setting in defaults.items())
     if imported.same:
         yield "turns nothing on, or says what holds here anyway:"
-        yield from (f"  {option}" for option in imported.same)
+        yield from textwrap.wrap(", ".join(imported.same), 100, initial_indent="  ", subsequent_indent="  ")
     if bound:
         yield "not in a preset (--run-file FILE writes them into a run file):"
         keys: dict[tuple[str, str], list[str]] = {}

@@ -119,7 +119,7 @@ def _take_parts(option: Given, rule: Parts, result: Imported) -> None:
 
 def _convert(text: str, rule: To, shown: str, result: Imported) -> None:
     text = text.strip()
-    if text.lower() in rule.off or (text.lower() in FALSE and text.lower() == "none"):
+    if text.lower() in (*rule.off, "", "none"):
         result.same.append(shown)
         return
     try:
