@@ -14,19 +14,14 @@ from hypothesis import strategies as st
 
 from dbtui.cli.app import run
 from dbtui.presets.importing.command import read_commands
-from dbtui.presets.importing.peers.known import PEERS
 from dbtui.presets.importing.read import import_text
-from dbtui.presets.importing.rules import Left, Parts, To
 from dbtui.presets.importing.settle import preset_text, run_file_text
-from trainer_core.config.fields import all_fields
 from trainer_core.config.reader import check_preset, parse_config
 from trainer_core.errors import UserError
 
 COMMANDS = sorted((Path(__file__).parent / "commands").glob("*.sh"))
 TRAINING = [file for file in COMMANDS if not file.stem.startswith("convert")]
 SEEDS = Path(__file__).parents[3] / "shared" / "seeds"  # not in the repository
-COVERAGE = Path(__file__).parents[1] / "coverage"
-FLAG = re.compile(r"(?<![\w-])--([a-z]\w*)")
 
 
 def imported_of(text):
@@ -194,10 +189,13 @@ def test_values_and_defaults_of_the_other_trainer(flags, key, value):
         ("--full_bf16", "--full_bf16", "does nothing with it"),
         ("--network_dim=4", "--network_dim 4", "it is an option of train_network.py"),
         ("--lerning_rate=1", "--lerning_rate 1", "did you mean --learning_rate?"),
-        ("--caption_prefix=/home/me/x", "--caption_prefix /home/me/x", "absolute path"),
+        (
+            "--shuffle_caption --keep_tokens_separator=/home/me/x",
+            "--keep_tokens_separator /home/me/x",
+            "an absolute path",
+        ),
         ("--seed=1 --seed=2", "--seed 1", "given again"),
         ("--wandb_api_key=abc", "--wandb_api_key (hidden)", "a secret stands in no file"),
-        (f"--caption_prefix=hf_{'a' * 30}", "--caption_prefix (hidden)", "looks like a Hugging Face token"),
     ],
 )
 def test_what_is_not_taken_over_is_told_with_the_reason(flags, option, reason):
@@ -218,6 +216,17 @@ def test_a_lora_of_sd_scripts():
     assert (config.optimizer.learning_rate, config.text_encoder.learning_rate) == (1e-4, 5e-5)
     assert "another kind of file" in reasons(found)["--network_args algo loha"]
     assert found.settings["network.init_from"].belongs
+
+
+def test_words_of_ones_own_are_no_part_of_a_preset():
+    found, config = db(f"--output_name=my-face --caption_prefix=myface --caption_suffix=hf_{'a' * 30}")
+    assert (config.save.output_name, config.dataset.caption_prefix, config.dataset.caption_suffix) == (
+        None,
+        "",
+        "",
+    )
+    assert found.settings["dataset.caption_suffix"].option == "--caption_suffix (hidden)"
+    assert "my-face" in run_file_text(found)
 
 
 def test_rates_of_a_lora_without_its_own():
@@ -329,33 +338,3 @@ def test_the_preset_goes_to_stdout_and_the_rest_to_stderr(capsys, tmp_path):
     assert "--train_data_dir /home/me/pictures: dataset.train_dir; it belongs to one machine" in printed.err
     assert run(["preset", "import", str(script), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["left_out"][0]["option"] == "--save_state"
-
-
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
-def test_the_tables_name_settings_that_exist(peer):
-    settings = set(all_fields())
-    for name, rule in peer.options.items():
-        if isinstance(rule, To):
-            assert rule.key in settings, name
-        elif isinstance(rule, Parts):
-            assert {inner.key for inner in rule.rules.values() if isinstance(inner, To)} <= settings
-        elif not isinstance(rule, Left):
-            assert set(rule.settings) <= settings, name
-    assert set(peer.defaults) <= settings
-    assert set(peer.aliases.values()) <= set(peer.options)
-    assert not set(peer.aliases) & set(peer.options)
-    assert set(peer.needs) | set(peer.needs.values()) <= set(peer.options)
-
-
-@pytest.mark.parametrize(("page", "peer"), [("2_kohya", PEERS[0]), ("1_tutorial", PEERS[2])])
-def test_the_tables_agree_with_the_page_of_coverage(page, peer):
-    parts = tomllib.loads((COVERAGE / f"{page}.toml").read_text(encoding="utf-8"))["part"]
-    entries = {entry["name"].removeprefix("--"): entry for part in parts for entry in part["entries"]}
-    both = {name: peer.options[name] for name in entries.keys() & peer.options.keys()}
-    for name, rule in both.items():
-        assert _keys(rule) <= set(entries[name].get("setting", ())), name
-    assert len(both) > 25
-
-
-def _keys(rule):
-    return {rule.key} if isinstance(rule, To) else set(getattr(rule, "settings", ()))

@@ -72,7 +72,8 @@ def test_a_whole_model_of_the_pages():
     found, config = imported_of(text_of("kohya_ss_full.json"))
     assert (config.method.train, config.optimizer.type) == ("full", "prodigy")
     assert (config.train.max_steps, config.train.epochs) == (2000, None)
-    assert (config.text_encoder.train, config.log.wandb) == (False, True)
+    assert (config.text_encoder.train, found.settings["log.wandb"].value) == (False, True)
+    assert found.settings["log.wandb"].belongs
     assert (config.loss.noise_offset, config.loss.multires_noise_iterations) == (0, 6)
     assert "there is no setting" in reasons(found)["optimizer_args d_coef 2"]
     assert "secret" in reasons(found)["wandb_api_key (hidden)"]

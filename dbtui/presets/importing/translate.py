@@ -2,13 +2,16 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dbtui.presets.importing.command import Command, Given
+from dbtui.presets.importing.peers import reasons
 from dbtui.presets.importing.peers.known import PEERS
 from dbtui.presets.importing.peers.launcher import ACCELERATE
 from dbtui.presets.importing.result import Imported, LeftOut, Setting, shown_option
 from dbtui.presets.importing.rules import FALSE, Left, Parts, Peer, Rule, Sets, To, is_on
+from trainer_core.config.fields import all_fields
 from trainer_core.text import safe_text
 
 _BETAS = ("optimizer.betas.0", "optimizer.betas.1")
@@ -145,7 +148,13 @@ def _set(result: Imported, key: str, setting: Setting) -> None:
         result.same.append(earlier.option)
     elif earlier and earlier.option and earlier.value != setting.value:
         result.left.append(LeftOut(earlier.option, f"{setting.option} decides the same, {key}"))
-    result.settings[key] = setting
+    result.settings[key] = setting if setting.belongs else replace(setting, belongs=_belongs(key))
+
+
+def _belongs(key: str) -> str:
+    """Return why a setting never stands in a preset, as it is declared; "" if it may."""
+    about = all_fields()[key].about if key in all_fields() else None
+    return "" if about is None else reasons.PLACE if about.binding else reasons.WORDS if about.personal else ""
 
 
 def _join_betas(result: Imported) -> None:
