@@ -2,7 +2,9 @@ import threading
 
 from textual.events import Key
 
-from tests.wizard.conftest import NARROW, screen_text, settle, until
+from dbtui.wizard.draft import Draft
+from dbtui.wizard.widgets.step_line import StepLine
+from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from tests.wizard.model_files import write_model
 
 
@@ -69,3 +71,15 @@ async def test_escape_does_not_wait_for_a_slow_model_and_drops_what_was_typed_be
         await settle(pilot)
         assert app.draft.get("model.base") == "owner/name"
         assert not app.draft.concepts
+
+
+async def test_a_step_that_was_jumped_over_does_not_count_as_answered(open_app):
+    draft = Draft(tables={"model": {"base": "owner/name"}})
+    async with open_app(size=WIDE, step="class_pictures", draft=draft) as (app, pilot):
+        assert "2 model ✓   3 name !   4 pictures !   5 class pictures ▸" in screen_text(app)
+        draft.concepts.append({"identifier": "sls", "instance_dir": "photos"})
+        app.screen.query_one(StepLine).refresh()
+        await until(pilot, lambda: "3 name ✓   4 pictures ✓" in screen_text(app), "both are answered")
+        draft.concepts.append({"identifier": "cpc"})
+        app.screen.query_one(StepLine).refresh()
+        await until(pilot, lambda: "3 name ✓   4 pictures !" in screen_text(app), "the second has no pictures")

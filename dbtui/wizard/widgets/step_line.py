@@ -1,9 +1,15 @@
-"""The line of steps at the top: where the person is, what is behind, what is to come."""
+"""The line of steps at the top: where the person is, what is behind and what is missing there, what is to come."""
+
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.widget import Widget
 
+from dbtui.wizard.steps.answered import is_answered
 from dbtui.wizard.steps.order import STEPS, step_named
+
+if TYPE_CHECKING:
+    from dbtui.wizard.app import WizardApp
 
 
 class StepLine(Widget):
@@ -31,7 +37,12 @@ class StepLine(Widget):
         line = Text("New run", style="bold")
         line.append("  …" if first else "", style="dim")
         for place in range(first, last):
-            sign = " ✓" if place < self.place else " ▸" if place == self.place else ""
+            sign = self._sign(place)
             style = "bold" if place == self.place else "dim"
             line.append(f"   {place + 1} {STEPS[place].word}{sign}", style=style)
         return line.append(" …" if last < len(STEPS) else "", style="dim")
+
+    def _sign(self, place: int) -> str:
+        if place >= self.place:
+            return " ▸" if place == self.place else ""
+        return " ✓" if is_answered(cast("WizardApp", self.app).draft, STEPS[place].name) else " !"
