@@ -74,6 +74,7 @@ def test_a_torch_that_crashes_takes_nobody_down(fake, dbtui):
     assert "SIGSEGV" in torch["text"]
 
 
+@pytest.mark.slow  # imports all of them, one after the other
 def test_this_machine_passes_with_its_real_libraries(dbtui, tmp_path: Path):
     done = dbtui("doctor", "--json", "--runs-dir", tmp_path / "runs")
     data = json.loads(done.stdout)

@@ -25,7 +25,7 @@ def test_caching(story, facts, check_golden):
 def test_nothing_yet(facts):
     shown = picture(fold([]), facts, 80, 24)
     assert "starting" in shown
-    assert "appears here" in shown
+    assert "the loss comes with the first steps" in shown
 
 
 @pytest.mark.row(55)

@@ -101,6 +101,7 @@ def test_docs_show_the_committed_results(load, name: str):
     assert load(name).table_of(results) == table
 
 
+@pytest.mark.slow
 def test_a_state_is_saved_in_every_way_and_the_stall_is_the_smaller_part(load, tmp_path: Path):
     checkpoint = load("checkpoint")
     state = checkpoint.random_state(checkpoint.TINY, torch.bfloat16)
@@ -156,6 +157,7 @@ def test_gpu_script_runs_on_a_cpu_with_tiny_models(tmp_path: Path):
     assert row["fits_card"] is None  # there is no card to fit
 
 
+@pytest.mark.slow
 def test_gpu_script_tries_every_attention_kernel(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     gpu = load("gpu")
     monkeypatch.setattr(gpu, "ATTENTION_PRESET", "sd15-12gb")  # one picture a step
@@ -167,6 +169,7 @@ def test_gpu_script_tries_every_attention_kernel(load, tmp_path: Path, monkeypat
     assert "needs a CUDA GPU" in rows["xformers"]["problem"]
 
 
+@pytest.mark.slow
 def test_profiler_sees_a_host_that_waits(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     gpu, passes = load("gpu"), importlib.import_module("trainer_core.train.passes")
     bench = gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)

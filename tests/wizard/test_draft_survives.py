@@ -149,7 +149,7 @@ async def test_discarding_takes_two_keys(open_app):
         app.continue_draft()
         await until(pilot, lambda: "sls frog" in screen_text(app), "it is listed")
         await pilot.press("d")
-        assert "Press d again" in screen_text(app)
+        await until(pilot, lambda: "Press d again" in screen_text(app), "it asks once more")
         assert len(left_drafts()) == 1
         await pilot.press("d")
         await until(pilot, lambda: "There are none" in screen_text(app), "it is gone")
