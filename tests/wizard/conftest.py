@@ -52,8 +52,7 @@ def open_app(tmp_path: Path) -> Callable[..., object]:
     @asynccontextmanager
     async def opened(size=NARROW, step: str = "", draft: Draft | None = None, images="half"):
         app = WizardApp(AppOptions(runs_dir=tmp_path / "runs", images=images))
-        async with app.run_test(size=size):
-            pilot = SteadyPilot(app)
+        async with app.run_test(size=size) as pilot:
             await settle(pilot)
             if draft:
                 app.draft = draft
@@ -65,31 +64,10 @@ def open_app(tmp_path: Path) -> Callable[..., object]:
     return opened
 
 
-class SteadyPilot(Pilot):
-    """Goes on after a key when the screen has come to rest: on a busy machine that takes longer than the key."""
-
-    async def press(self, *keys: str) -> None:
-        await super().press(*keys)
-        await come_to_rest(self)
-
-
 async def settle(pilot: Pilot) -> None:
-    """Wait until workers and messages are done, and the screen does not change any more."""
-    await pilot.app.workers.wait_for_complete()
-    await come_to_rest(pilot)
+    """Wait until workers and messages are done."""
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
-
-
-async def come_to_rest(pilot: Pilot, patience: float = 2.0) -> None:
-    """Wait until the screen stays as it is; one that never does (a live run) is waited for so many seconds."""
-    deadline, last = time.monotonic() + patience, ""
-    while time.monotonic() < deadline:
-        await pilot.pause()
-        if (text := screen_text(pilot.app) if pilot.app.is_running else last) == last:
-            return
-        last = text
-        await pilot.pause(0.02)
 
 
 async def until(pilot: Pilot, condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
