@@ -68,7 +68,7 @@ def measure(state: Checkpoint, folder: Path, repeats: int) -> Times:
             times[name].append(way())
             _clear(folder)
         saver = StateSaver(folder / "beside")
-        times["stall"].append(_timed(lambda saver=saver: saver.start(state)))  # type: ignore[misc]
+        times["stall"].append(_timed(lambda saver=saver: saver.start(state)))
         saved = saver.outcome(wait=True)
         assert saved is not None
         times["until it stands"].append(saved.stall + saved.seconds)

@@ -1,11 +1,14 @@
 """`dbtui token`: how CLIP splits a word, whether it serves as an identifier, and rare words to use instead."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trainer_core.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    from trainer_core.models.identifier import WordReport
 
 
 def token(
@@ -30,7 +33,7 @@ def token(
     _print_reports(reports, suggestions)
 
 
-def _print_reports(reports: list, suggestions: list[str]) -> None:  # type: ignore[type-arg]
+def _print_reports(reports: "list[WordReport]", suggestions: list[str]) -> None:
     from rich.console import Console
     from rich.text import Text
 

@@ -49,9 +49,9 @@ class WizardApp(App[int]):
     """
 
     TITLE = "dbtui"
-    CSS_PATH = ["app.tcss", "step_screen.tcss", "screens/home.tcss"]  # noqa: RUF012
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    CSS_PATH = ["app.tcss", "step_screen.tcss", "screens/home.tcss"]  # noqa: RUF012 - Textual types it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - Textual types it so
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - Textual types it so
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "ctrl+z",

@@ -82,7 +82,7 @@ class Table(BaseModel):
 
 def setting(
     default: Any,
-    help: str,  # noqa: A002 - the field's standard word
+    help: str,
     *,
     group: str,
     affects: Affects,

@@ -64,14 +64,14 @@ class RunDetail(Vertical):
         if path == self._picture:
             return
         self._picture = path
-        found = self.query("#preview")
-        if path and not found:
-            from dbtui.wizard.widgets.thumbnail import Thumbnail
+        from dbtui.wizard.widgets.thumbnail import Thumbnail
 
+        found = self.query(Thumbnail)
+        if path and not found:
             self.mount(Thumbnail(path, id="preview"), before=0)
         for each in found:
             each.set_class(path is None, "-none")
-            each.show(path)  # type: ignore[attr-defined]
+            each.show(path)
 
 
 def _lines_and_picture(summary: "RunSummary", width: int) -> tuple[list[Text], Path | None]:

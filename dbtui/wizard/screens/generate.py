@@ -121,7 +121,7 @@ does the same without this screen.
         yield ProblemLines()
         yield Footer()
 
-    def _row(self, name: str, field: Input, id: str | None = None) -> ComposeResult:  # noqa: A002
+    def _row(self, name: str, field: Input, id: str | None = None) -> ComposeResult:
         with Horizontal(classes="row", id=id):
             yield Label(name, classes="name")
             yield field

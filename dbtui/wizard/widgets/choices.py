@@ -126,7 +126,7 @@ class Choices(Widget, can_focus=True):
         *,
         chosen: str = "",
         beside: bool = False,
-        id: str | None = None,  # noqa: A002 - Textual's name
+        id: str | None = None,
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)

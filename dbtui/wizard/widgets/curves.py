@@ -27,7 +27,7 @@ class Curves(Widget):
 
     DEFAULT_CSS = "Curves { width: 1fr; height: 1fr; }"
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._plots: Sequence[Plot] = ()
 

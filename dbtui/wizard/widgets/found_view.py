@@ -44,7 +44,7 @@ class FoundView(Widget):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="-nothing")
         self.found: Found | None = None
         self._edited: dict[str, str] = {}

@@ -125,7 +125,7 @@ class Gallery(Widget, can_focus=True):
 
         number: int
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.entries: Sequence[Entry] = ()
         self.selected = 0

@@ -15,7 +15,7 @@ _KIND, _SIZE, _OWNER = 17, 9, 15
 class ModelList(RowList):
     """Models in a row each; a sign tells what can be trained: ✓ yes, ✗ no, ? will be known once it is loaded."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.models: list[ListedModel] = []
 

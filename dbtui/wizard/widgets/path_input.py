@@ -9,6 +9,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on, work
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
@@ -59,7 +60,7 @@ class PathInput(PlainInput):
         *,
         suffixes: Collection[str] | None = (),
         placeholder: str = "",
-        id: str | None = None,  # noqa: A002 - Textual's name
+        id: str | None = None,
         classes: str | None = None,
     ) -> None:
         super().__init__(typeable(value), placeholder=placeholder, id=id, classes=classes, select_on_focus=False)
@@ -72,8 +73,8 @@ class PathInput(PlainInput):
 
     async def on_mount(self) -> None:
         """Put the list below."""
-        assert self.parent is not None
-        await self.parent.mount(self._list, after=self)  # type: ignore[attr-defined]
+        assert isinstance(self.parent, Widget)
+        await self.parent.mount(self._list, after=self)
 
     @on(Input.Changed)
     def _look(self) -> None:

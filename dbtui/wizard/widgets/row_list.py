@@ -52,7 +52,7 @@ class RowList(ScrollView, can_focus=True):
 
         key: str
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.keys: Sequence[str] = ()
         self.lines: Sequence[Text] = ()

@@ -19,7 +19,7 @@ class SettingWords(Static):
         *,
         between: str = "\n",
         with_key: bool = True,
-        id: str | None = None,  # noqa: A002 - Textual's name
+        id: str | None = None,
     ) -> None:
         super().__init__(markup=False, id=id)
         self._between, self._with_key = between, with_key

@@ -17,7 +17,7 @@ _LABEL = 41
 class SettingsList(OptionList, can_focus=False):
     """The list; it never has the focus: the search above has it, and moves the cursor here."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._entries: dict[str, Line | Adder] = {}
         self._marked = ""

@@ -77,7 +77,7 @@ class Thumbnail(Widget):
         self,
         source: Path | Image.Image | None = None,
         *,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)

@@ -15,7 +15,7 @@ class Told(Static):
     Told.-any { display: block; }
     """
 
-    def __init__(self, *, id: str, classes: str = "") -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str, classes: str = "") -> None:
         super().__init__(id=id, classes=classes, markup=False)
         self._told: Hashable = None
 
