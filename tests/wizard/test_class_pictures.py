@@ -14,7 +14,7 @@ from dbtui.wizard.draft import Draft
 from dbtui.wizard.pictures.found import Progress, StoppedError
 from dbtui.wizard.steps.order import step_of_key
 from dbtui.wizard.widgets.choices import Choices
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, until
+from tests.wizard.conftest import NARROW, WIDE, screen_text, until
 
 
 @pytest.fixture(scope="session")
@@ -240,7 +240,7 @@ async def read(app, pilot, words: str) -> None:
 async def test_drawing_is_filled_in_for_a_thing(open_app, here, looks_like):
     async with open_app(size=NARROW, step="class_pictures", draft=frog()) as (app, pilot):
         await read(app, pilot, "to be drawn")
-        await comes_to_look_like(pilot, looks_like, "class_pictures_generate_narrow")
+        await looks_like(pilot, "class_pictures_generate_narrow")
         await pilot.press("b")
         await until(pilot, lambda: app.draft.concepts[0]["repeats"] == 50, "the repeats are set")
         await read(app, pilot, "Balanced")
@@ -252,14 +252,14 @@ async def test_a_folder_is_typed_and_what_was_typed_stays(open_app, here, looks_
     async with open_app(size=NARROW, step="class_pictures", draft=frog()) as (app, pilot):
         await pilot.press("up", "enter")
         await read(app, pilot, "name the folder of class pictures")
-        await comes_to_look_like(pilot, looks_like, "class_pictures_folder_missing")
+        await looks_like(pilot, "class_pictures_folder_missing")
         await pilot.press("tab", *"frogs")
         await read(app, pilot, "all used")
         assert app.draft.concepts[0]["class_dir"] == str(here / "frogs")
         await pilot.press("escape", "f8")
         await until(pilot, lambda: app.draft.concepts[0].get("repeats") == 2, "the repeats are set")
         await read(app, pilot, "Balanced")
-        await comes_to_look_like(pilot, looks_like, "class_pictures_folder_narrow")
+        await looks_like(pilot, "class_pictures_folder_narrow")
         await pilot.press("shift+tab", "end")
         assert chosen(app.draft) == "none"
         assert resolved(app.draft).concept[0].class_dir is None
@@ -279,7 +279,7 @@ async def test_what_is_no_number_is_said(open_app, here, looks_like):
         await until(pilot, lambda: "900 drawing steps" in screen_text(app), "the costs follow")
         await pilot.press("tab", *"0.5")
         await read(app, pilot, "30 to be drawn")
-        await comes_to_look_like(pilot, looks_like, "class_pictures_in_error")
+        await looks_like(pilot, "class_pictures_in_error")
 
 
 async def test_several_concepts_wide(open_app, here, looks_like):
@@ -288,7 +288,7 @@ async def test_several_concepts_wide(open_app, here, looks_like):
     draft.concepts.append({"identifier": "sts", "class": "frog", "instance_dir": "few"})
     async with open_app(size=WIDE, step="class_pictures", draft=draft) as (app, pilot):
         await read(app, pilot, "to be drawn")
-        await comes_to_look_like(pilot, looks_like, "class_pictures_several_wide")
+        await looks_like(pilot, "class_pictures_several_wide")
         app.screen.show_key("concept.class_prompt")
         await pilot.press(*"a frog")
         assert [concept.get("class_prompt") for concept in app.draft.concepts] == ["a frog", None, "a frog"]
@@ -304,14 +304,14 @@ async def test_a_layout_is_told_which_rename_would_do(open_app, here, looks_like
     draft.set("dataset.reg_dir", "reg")
     async with open_app(size=NARROW, step="class_pictures", draft=draft) as (app, pilot):
         await read(app, pilot, "rename")
-        await comes_to_look_like(pilot, looks_like, "class_pictures_layout")
+        await looks_like(pilot, "class_pictures_layout")
 
 
 async def test_a_captioned_dataset_is_not_asked(open_app, here, looks_like):
     draft = Draft(goal="dataset")
     draft.set("method.captions", "finetune")
     async with open_app(size=NARROW, step="class_pictures", draft=draft) as (app, pilot):
-        await comes_to_look_like(pilot, looks_like, "class_pictures_not_asked")
+        await looks_like(pilot, "class_pictures_not_asked")
         assert not app.screen.query(Choices)
         await pilot.press("b", "enter")
         assert app.draft.step == "hardware"

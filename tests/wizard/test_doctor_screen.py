@@ -6,7 +6,7 @@ import pytest
 
 from dbtui.doctor.finding import Finding
 from dbtui.wizard.screens.doctor import DoctorScreen
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, until
+from tests.wizard.conftest import NARROW, WIDE, screen_text, until
 
 GOOD = Finding("software", "torch", "ok", "2.13.0, built for CUDA 12.8")
 NOTE = Finding("GPU", "bf16", "note", "is not possible on this GPU", 'use memory.mixed_precision = "fp16"')
@@ -25,7 +25,7 @@ async def test_findings_with_their_signs_and_the_verdict(open_app, looks_like):
     async with open_app(size=NARROW) as (app, pilot):
         app.push_screen(DoctorScreen(finds(GOOD, NOTE)))
         await until(pilot, lambda: "can train" in screen_text(app), "the verdict is told")
-        await comes_to_look_like(pilot, looks_like, "doctor_narrow")
+        await looks_like(pilot, "doctor_narrow")
         await pilot.press("escape")
         assert len(app.screen_stack) == 1
 
@@ -34,7 +34,7 @@ async def test_a_problem_is_told_with_what_to_do_and_nothing_raw(open_app, looks
     async with open_app(size=WIDE) as (app, pilot):
         app.push_screen(DoctorScreen(finds(GOOD, NOTE, BAD)))
         await until(pilot, lambda: "1 problem" in screen_text(app), "the verdict is told")
-        await comes_to_look_like(pilot, looks_like, "doctor_problem_wide")
+        await looks_like(pilot, "doctor_problem_wide")
         assert r"\x1b[2J[red]" in screen_text(app)
         assert r"\u202eecaps" in screen_text(app)
 
@@ -55,7 +55,7 @@ async def test_what_is_looked_at_is_told_and_leaving_waits_for_nothing(open_app,
         screen = DoctorScreen(examine)
         app.push_screen(screen)
         await until(pilot, lambda: asked.is_set() and "built for CUDA" in screen_text(app), "it was found")
-        await comes_to_look_like(pilot, looks_like, "doctor_looking")
+        await looks_like(pilot, "doctor_looking")
         await pilot.press("q")
         assert len(app.screen_stack) == 1
         await until(pilot, ended.is_set, "the question was dropped")

@@ -15,7 +15,7 @@ from dbtui.wizard.draft import Draft
 from dbtui.wizard.draft_file import DraftFile, drafts_folder, left_drafts
 from dbtui.wizard.draft_words import left_words
 from tests.process.conftest import Terminal, wait_until
-from tests.wizard.conftest import NARROW, comes_to_look_like, screen_text, settle, until
+from tests.wizard.conftest import NARROW, screen_text, settle, until
 
 OPEN = """
 from pathlib import Path
@@ -131,7 +131,7 @@ async def test_a_left_draft_is_gone_on_with_at_its_step(open_app, looks_like, mo
         app.continue_draft()
         await until(pilot, lambda: "toad" in screen_text(app), "they are listed")
         await until(pilot, lambda: "discard" in screen_text(app), "the keys are shown")
-        await comes_to_look_like(pilot, looks_like, "continue_draft")
+        await looks_like(pilot, "continue_draft")
         await pilot.press("enter")
         await until(pilot, lambda: app.draft.step == "training" and len(app.screen_stack) == 2, "it is open")
         assert (app.draft.tables, app.draft.preset) == (newest.tables, newest.preset)

@@ -14,7 +14,7 @@ from dbtui.generate.process import DrawingProcess
 from dbtui.generate.progress import Drawn, Progress
 from dbtui.wizard.screens import generate
 from dbtui.wizard.screens.generate import GenerateScreen
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, settle, until
+from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from trainer_core.errors import UserError
 
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_drawing.py"))]
@@ -64,11 +64,11 @@ def open_screen(open_app, monkeypatch):
 async def test_empty_it_asks_for_a_model(open_screen, looks_like):
     async with open_screen() as (app, pilot):
         assert app.focused.id == "model"
-        await comes_to_look_like(pilot, looks_like, "generate_empty")
+        await looks_like(pilot, "generate_empty")
         await pilot.press("enter")
         assert "there is no model" in screen_text(app)
         assert "there is no prompt" in screen_text(app)
-        await comes_to_look_like(pilot, looks_like, "generate_in_error")
+        await looks_like(pilot, "generate_in_error")
 
 
 @pytest.mark.parametrize(("size", "name"), [(NARROW, "narrow"), (WIDE, "wide")])
@@ -79,7 +79,7 @@ async def test_a_lora_beside_its_start_model(size, name, lora, open_screen, look
         await settle(pilot)
         assert [Path(path).name for path in Path("generated").iterdir()]
         assert "found by its hash" in screen_text(app)
-        await comes_to_look_like(pilot, looks_like, f"generate_{name}")
+        await looks_like(pilot, f"generate_{name}")
         assert app.focused.id == "size"
 
 

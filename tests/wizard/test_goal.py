@@ -73,8 +73,8 @@ def test_costs_are_those_of_the_presets_and_the_models():
 
 @pytest.mark.parametrize(("size", "name"), [(NARROW, "goal_narrow"), (WIDE, "goal_wide")])
 async def test_what_it_looks_like(open_app, looks_like, size, name):
-    async with open_app(size=size, step="goal") as (app, _):
-        looks_like(app, name)
+    async with open_app(size=size, step="goal") as (_, pilot):
+        await looks_like(pilot, name)
 
 
 async def test_choosing_by_keys(open_app, looks_like):
@@ -82,7 +82,7 @@ async def test_choosing_by_keys(open_app, looks_like):
         await pilot.press("down", "down", "tab", "l")
         assert (app.draft.goal, app.draft.is_lora) == ("style", True)
         await settle(pilot)
-        looks_like(app, "goal_style_lora")
+        await looks_like(pilot, "goal_style_lora")
         await pilot.press("enter")
         await settle(pilot)
         assert app.draft.step == "model"

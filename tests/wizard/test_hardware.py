@@ -19,7 +19,7 @@ from dbtui.wizard.steps.hardware_answers import choose_preset, kept_answers
 from dbtui.wizard.steps.hardware_table import column_at, shown_columns
 from dbtui.wizard.steps.hardware_words import Machine, machine_lines, precision_words, reason
 from dbtui.wizard.widgets.preset_columns import PresetColumns
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, until
+from tests.wizard.conftest import NARROW, WIDE, screen_text, until
 from trainer_core.config.reader import parse_config
 
 RTX = Gpu("NVIDIA GeForce RTX 3060", "580.65", 12.0, 11.4, (8, 6))
@@ -264,7 +264,7 @@ async def test_the_best_is_chosen_and_the_reason_said(open_app, machine, looks_l
     machine(RTX)
     async with open_app(size=NARROW, step="hardware", draft=draft_of()) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
-        await comes_to_look_like(pilot, looks_like, "hardware_12gb_narrow")
+        await looks_like(pilot, "hardware_12gb_narrow")
         assert app.draft.preset == "sd15-12gb"
         await pilot.press("right")
         assert app.draft.preset == "sd15-16gb"
@@ -279,7 +279,7 @@ async def test_wide(open_app, machine, looks_like):
     machine(RTX, T4)
     async with open_app(size=WIDE, step="hardware", draft=draft_of("sd2", method__train="lora")) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
-        await comes_to_look_like(pilot, looks_like, "hardware_lora_wide")
+        await looks_like(pilot, "hardware_lora_wide")
         assert app.draft.preset == "sd21-lora-12gb"
 
 
@@ -287,7 +287,7 @@ async def test_a_card_without_bf16_says_so(open_app, machine, looks_like):
     machine(T4)
     async with open_app(size=NARROW, step="hardware", draft=draft_of()) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
-        await comes_to_look_like(pilot, looks_like, "hardware_no_bf16")
+        await looks_like(pilot, "hardware_no_bf16")
         assert app.draft.get("memory.mixed_precision") == "fp16"
 
 
@@ -297,7 +297,7 @@ async def test_no_card_and_a_model_of_unknown_family_still_lets_one_choose(open_
     draft.set("model.base", "owner/some-model")
     async with open_app(size=NARROW, step="hardware", draft=draft) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
-        await comes_to_look_like(pilot, looks_like, "hardware_no_card")
+        await looks_like(pilot, "hardware_no_card")
         await pilot.press("end", "enter")
         assert (app.draft.preset, app.draft.step) == ("sd21-24gb", "training")
 
@@ -348,7 +348,7 @@ async def test_a_driver_that_hangs_or_breaks_keeps_nobody_from_choosing(
     async with open_app(size=NARROW, step="hardware", draft=draft_of()) as (app, pilot):
         await until(pilot, lambda: asked.is_set() and app.screen.offered, "the driver was asked")
         await pilot.press("enter")
-        await comes_to_look_like(pilot, looks_like, "hardware_waiting")
+        await looks_like(pilot, "hardware_waiting")
         monkeypatch.setattr(hardware, "find_gpus", lambda stopped: 1 / 0)
         await pilot.press("escape")
         app.go_by(1)

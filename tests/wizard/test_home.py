@@ -78,9 +78,9 @@ async def known(pilot) -> RunsTable:
 
 @pytest.mark.parametrize(("size", "name"), [(NARROW, "narrow"), (WIDE, "wide")])
 async def test_a_first_visit(open_app, looks_like, size, name):
-    async with open_app(size=size) as (app, pilot):
+    async with open_app(size=size) as (_, pilot):
         await known(pilot)
-        looks_like(app, f"home-empty-{name}")
+        await looks_like(pilot, f"home-empty-{name}")
 
 
 @pytest.mark.parametrize(("size", "name"), [(NARROW, "narrow"), (WIDE, "wide")])
@@ -90,7 +90,7 @@ async def test_with_runs(open_app, looks_like, filled, size, name):
         await pilot.press("down")
         await until(pilot, lambda: "last preview" in screen_text(app), "the preview is told")
         await settle(pilot)
-        looks_like(app, f"home-filled-{name}")
+        await looks_like(pilot, f"home-filled-{name}")
 
 
 async def test_a_failure_is_told(open_app, looks_like, filled):
@@ -98,7 +98,7 @@ async def test_a_failure_is_told(open_app, looks_like, filled):
         await known(pilot)
         await pilot.press("down", "down")
         await until(pilot, lambda: "12.1 GB" in screen_text(app), "the reason is told")
-        looks_like(app, "home-failed-narrow")
+        await looks_like(pilot, "home-failed-narrow")
 
 
 async def test_a_run_appears_and_goes(open_app, filled):

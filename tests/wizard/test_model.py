@@ -34,24 +34,24 @@ def named(path):
 
 async def test_nothing_known_and_nothing_named(open_app, looks_like):
     async with open_app(size=NARROW, step="model") as (app, pilot):
-        looks_like(app, "model_empty")
+        await looks_like(pilot, "model_empty")
         await pilot.press("enter")
         await settle(pilot)
-        looks_like(app, "model_not_named")
+        await looks_like(pilot, "model_not_named")
         assert app.draft.step == "model"
 
 
 @pytest.mark.parametrize(("size", "name"), [(NARROW, "model_narrow"), (WIDE, "model_wide")])
 async def test_what_it_looks_like(open_app, looks_like, web_ui, size, name):
-    async with open_app(size=size, step="model", draft=named(web_ui / "v1-5.safetensors")) as (app, pilot):
+    async with open_app(size=size, step="model", draft=named(web_ui / "v1-5.safetensors")) as (_, pilot):
         await settle(pilot)
-        looks_like(app, name)
+        await looks_like(pilot, name)
 
 
 async def test_a_path_is_typed_with_completion(open_app, looks_like, web_ui):
     async with open_app(size=NARROW, step="model") as (app, pilot):
         await type_into(pilot, f"~/{HERE}/v")
-        looks_like(app, "model_completion")
+        await looks_like(pilot, "model_completion")
         await type_into(pilot, "1")
         await pilot.press("tab")
         await settle(pilot)
@@ -85,7 +85,7 @@ async def test_one_of_the_list_is_taken_then_gone_on_with(open_app, looks_like, 
         await pilot.press("tab", "end", "enter")
         await settle(pilot)
         assert app.draft.get("model.base") == str(web_ui / "v2-guess.safetensors")
-        looks_like(app, "model_from_list")
+        await looks_like(pilot, "model_from_list")
         await pilot.press("enter")
         await settle(pilot)
         assert app.draft.step == "subject"
@@ -115,9 +115,9 @@ async def test_where_the_file_tells_there_is_nothing_to_settle(open_app, web_ui)
 async def test_a_ckpt_is_explained(open_app, looks_like, web_ui):
     async with open_app(size=NARROW, step="model", draft=named("~/ComfyUI/models/checkpoints/old.ckpt")) as (
         app,
-        _,
+        pilot,
     ):
-        looks_like(app, "model_ckpt")
+        await looks_like(pilot, "model_ckpt")
         told = " ".join(screen_text(app).split())
         assert "a process of its own that takes only numbers" in told
         assert "dbtui convert" in told

@@ -12,7 +12,7 @@ from dbtui.wizard.models.known import CACHE, TRAINED, KnownModel, Place, models_
 from dbtui.wizard.models.search import known_models
 from dbtui.wizard.models.settled import take, turn
 from dbtui.wizard.recent import MOST, recent_models, remember_model
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, settle, until
+from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from tests.wizard.model_files import write_lora, write_model
 
 SDXL = "conditioner.embedders.0.model.ln_final.bias"
@@ -225,14 +225,14 @@ async def test_what_it_looks_like(open_app, looks_like, web_ui, size, name):
         await settle(pilot)
         await pilot.press("end")
         await settle(pilot)
-        await comes_to_look_like(pilot, looks_like, name)
+        await looks_like(pilot, name)
 
 
 async def test_none(open_app, looks_like):
     async with open_app(size=NARROW) as (app, pilot):
         app.screen.action_visit("models")
         await settle(pilot)
-        await comes_to_look_like(pilot, looks_like, "models_none")
+        await looks_like(pilot, "models_none")
         await pilot.press("enter", "escape")
         await settle(pilot)
         assert len(app.screen_stack) == 1
@@ -244,7 +244,7 @@ async def test_a_new_run_from_one(open_app, looks_like, web_ui):
         await settle(pilot)
         await pilot.press("down", "enter")
         await settle(pilot)
-        await comes_to_look_like(pilot, looks_like, "models_not_usable")
+        await looks_like(pilot, "models_not_usable")
         await pilot.press("down", "down", "enter")
         await settle(pilot)
         assert app.draft.get("model.base") == str(web_ui / "v1-5.safetensors")

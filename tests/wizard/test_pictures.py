@@ -11,7 +11,7 @@ from dbtui.wizard.pictures.found import Progress, StoppedError, scan_draft
 from dbtui.wizard.widgets.gallery import Gallery
 from dbtui.wizard.widgets.large_picture import LargePicture
 from dbtui.wizard.widgets.thumbnail import Thumbnail
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, until
+from tests.wizard.conftest import NARROW, WIDE, screen_text, until
 from tests.wizard.drawn import break_off, draw
 
 HOSTILE = "[@click=app.quit]\x1b]0;x\x07\u202e"
@@ -70,16 +70,16 @@ async def test_empty_filled_and_in_error(open_app, looks_like, tmp_path, size, n
     (tmp_path / "frogs" / "frog-0.txt").write_text("sls frog, sitting on a leaf")
     async with open_app(size=size, step="pictures", draft=draft_of()) as (app, pilot):
         await pilot.pause()
-        await comes_to_look_like(pilot, looks_like, f"pictures_empty_{name}")
+        await looks_like(pilot, f"pictures_empty_{name}")
         await look(app, pilot, "../frogs")
-        await comes_to_look_like(pilot, looks_like, f"pictures_filled_{name}")
+        await looks_like(pilot, f"pictures_filled_{name}")
         draw(tmp_path / "frogs", 1, size=(20, 20), name="tiny")
         break_off(tmp_path / "frogs" / "cut off.png")
         await pilot.press("d")
         await shown(app, pilot)
         await pilot.press("enter")
         await pilot.pause()
-        await comes_to_look_like(pilot, looks_like, f"pictures_error_{name}")
+        await looks_like(pilot, f"pictures_error_{name}")
 
 
 async def test_a_plain_folder_is_the_subjects(open_app, tmp_path, monkeypatch):
@@ -272,13 +272,13 @@ async def test_captions_are_kept_and_written_on_request(open_app, looks_like, tm
         await pilot.press("c", *"gy", "enter")
         await shown(app, pilot)
         assert "2 captions edited" in screen_text(app)
-        await comes_to_look_like(pilot, looks_like, "pictures_captions_edited")
+        await looks_like(pilot, "pictures_captions_edited")
         await pilot.press("enter")
         assert "2 edited captions not in the files yet: w writes them; enter again" in screen_text(app)
         (tmp_path / "frogs" / "frog-1.txt").write_text("somebody else's")
         await pilot.press("w")
         await until(pilot, lambda: "o writes over them" in screen_text(app), "the change is told")
-        await comes_to_look_like(pilot, looks_like, "pictures_captions_changed")
+        await looks_like(pilot, "pictures_captions_changed")
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 2, "it is written")
         await shown(app, pilot)

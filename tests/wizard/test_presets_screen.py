@@ -9,7 +9,7 @@ from dbtui.wizard.screens.preset_facts import all_presets, draft_with
 from dbtui.wizard.screens.presets import PresetsScreen
 from dbtui.wizard.widgets.row_list import RowList
 from dbtui.wizard.widgets.toml_text import toml_text
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, until
+from tests.wizard.conftest import NARROW, WIDE, screen_text, until
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ async def opened(app, pilot) -> None:
 async def test_the_shipped_presets(open_app, looks_like):
     async with open_app(size=NARROW) as (app, pilot):
         await opened(app, pilot)
-        await comes_to_look_like(pilot, looks_like, "presets_narrow")
+        await looks_like(pilot, "presets_narrow")
         await pilot.press("down", "a")
         await until(pilot, lambda: "sd15-12gb  SD 1.x, one picture" in screen_text(app), "the next one is shown")
         toml = app.screen.query_one("#toml").visual.plain
@@ -48,7 +48,7 @@ async def test_wide(open_app, looks_like):
         await opened(app, pilot)
         await pilot.press("end")
         await until(pilot, lambda: "sd21-lora-12gb  SD 2.x" in screen_text(app), "the last one is shown")
-        await comes_to_look_like(pilot, looks_like, "presets_wide")
+        await looks_like(pilot, "presets_wide")
 
 
 async def test_a_run_begins_with_it(open_app):
@@ -68,7 +68,7 @@ async def test_a_broken_one_is_shown_with_its_problems_and_begins_nothing(open_a
         await opened(app, pilot)
         await pilot.press("end")
         await until(pilot, lambda: "✗" in screen_text(app), "the problems are shown")
-        await comes_to_look_like(pilot, looks_like, "presets_broken")
+        await looks_like(pilot, "presets_broken")
         await pilot.press("enter")
         assert app.draft.preset == ""
         assert isinstance(app.screen, PresetsScreen)

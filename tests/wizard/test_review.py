@@ -32,7 +32,6 @@ from dbtui.wizard.steps.order import STEPS
 from dbtui.wizard.steps.review import ReviewScreen
 from tests.process.conftest import FAKE_TRAINER
 from tests.unit.plan.conftest import TENSORS
-from tests.wizard import conftest
 from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Dataset
@@ -99,11 +98,8 @@ async def reviewed(app, pilot) -> None:
 
 
 @pytest.fixture
-def looks(looks_like, place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`looks_like`, with the folder's name written in as many letters."""
-    plain = screen_text
-    monkeypatch.setattr(conftest, "screen_text", lambda app: plain(app).replace(place.name, "dbtui-xxxxxxxx"))
-    return looks_like
+def written_as(written_as: dict[str, str], place: Path) -> dict[str, str]:
+    return written_as | {place.name: "dbtui-xxxxxxxx"}  # in as many letters
 
 
 @pytest.fixture
@@ -123,17 +119,17 @@ def open_review(open_app, place: Path) -> Callable[..., object]:
 
 
 @pytest.mark.parametrize(("size", "name"), [(NARROW, "review_narrow"), (WIDE, "review_wide")])
-async def test_what_will_happen(open_review, looks, place: Path, size: tuple[int, int], name: str):
+async def test_what_will_happen(open_review, looks_like, place: Path, size: tuple[int, int], name: str):
     async with open_review(answered(place), size) as (app, pilot):
-        looks(app, name)
+        await looks_like(pilot, name)
         await pilot.press("tab")
         await settle(pilot)
-        looks(app, f"{name}_file")
+        await looks_like(pilot, f"{name}_file")
 
 
-async def test_nothing_answered_yet(open_review, looks):
+async def test_nothing_answered_yet(open_review, looks_like):
     async with open_review(Draft(), NARROW) as (app, pilot):
-        looks(app, "review_empty")
+        await looks_like(pilot, "review_empty")
         await pilot.press("s")
         assert "mend this first" in screen_text(app)
         await pilot.press("w", "c")
@@ -141,9 +137,9 @@ async def test_nothing_answered_yet(open_review, looks):
         assert len(app.screen_stack) == 2
 
 
-async def test_what_is_wrong_is_mended_one_after_the_other(open_review, looks, place: Path):
+async def test_what_is_wrong_is_mended_one_after_the_other(open_review, looks_like, place: Path):
     async with open_review(wrong(place), NARROW) as (app, pilot):
-        looks(app, "review_wrong")
+        await looks_like(pilot, "review_wrong")
         await pilot.press("enter")
         await settle(pilot)
         assert app.draft.step == "model"
@@ -201,18 +197,18 @@ async def test_a_wrong_card_and_a_logout_are_told(open_review, place: Path, monk
         assert app.screen.reviewed.can_start
 
 
-async def test_the_file_is_written_and_another_is_not_overwritten(open_review, looks, place: Path):
+async def test_the_file_is_written_and_another_is_not_overwritten(open_review, looks_like, place: Path):
     (place / "mine.toml").write_text("mine")
     async with open_review(answered(place), NARROW) as (app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, WriteFile), "it asks for a name")
         await pilot.pause()
         await until(pilot, lambda: "cancel" in screen_text(app), "the keys are shown")
-        looks(app, "write_file")
+        await looks_like(pilot, "write_file")
         await pilot.press(*"mine", "enter")
         await until(pilot, lambda: "ctrl+r" in screen_text(app), "it asks")
         await pilot.pause()
-        looks(app, "write_file_taken")
+        await looks_like(pilot, "write_file_taken")
         await pilot.press("enter")
         await pilot.pause()
         assert (place / "mine.toml").read_text() == "mine"

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.steps.order import step_named
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, settle
+from tests.wizard.conftest import NARROW, WIDE, screen_text, settle
 from trainer_core.models import tokenizer
 
 
@@ -46,7 +46,7 @@ async def test_how_it_looks(open_app, looks_like, names, size):
             app.draft = LOOKS[name].copy()
             app.go_to(step_named("subject"))
             await settle(pilot)
-            await comes_to_look_like(pilot, looks_like, f"subject_{name}_{'narrow' if size == NARROW else 'wide'}")
+            await looks_like(pilot, f"subject_{name}_{'narrow' if size == NARROW else 'wide'}")
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
@@ -55,7 +55,7 @@ async def test_going_on_without_an_answer_says_what_is_needed(open_app, looks_li
         await pilot.press("enter")
         await settle(pilot)
         assert app.draft.step == "subject"
-        await comes_to_look_like(pilot, looks_like, f"subject_problem_{'narrow' if size == NARROW else 'wide'}")
+        await looks_like(pilot, f"subject_problem_{'narrow' if size == NARROW else 'wide'}")
         await pilot.press(*"sls", "enter")
         await settle(pilot)
         assert app.draft.step == "pictures"
@@ -152,12 +152,12 @@ async def test_names_of_folders_are_shown_and_can_be_changed_here(open_app, look
     draft = of_goal()
     draft.set("dataset.train_dir", str(tmp_path / "train"))
     async with open_app(step="subject", draft=draft) as (app, pilot):
-        await comes_to_look_like(pilot, looks_like, "subject_folders_narrow")
+        await looks_like(pilot, "subject_folders_narrow")
         await pilot.press("f4")
         await settle(pilot)
         assert app.draft.get("dataset.train_dir") is None
         assert [each["repeats"] for each in app.draft.concepts] == [10, 20, 3]
-        await comes_to_look_like(pilot, looks_like, "subject_folders_by_hand_narrow")
+        await looks_like(pilot, "subject_folders_by_hand_narrow")
         await pilot.press("f4")
         await settle(pilot)
         assert app.draft.get("dataset.train_dir") == str(tmp_path / "train")

@@ -21,7 +21,7 @@ from dbtui.wizard.training.matters import MATTERS
 from dbtui.wizard.training.proposals import next_prompt
 from dbtui.wizard.training.units import change_unit, key_in_use
 from dbtui.wizard.widgets.setting_row import SettingRow
-from tests.wizard.conftest import NARROW, WIDE, comes_to_look_like, screen_text, settle, until
+from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from tests.wizard.other_values import another_text, met, paths_of_all
 from tests.wizard.schema_of_tests import with_made_up
 from tests.wizard.test_forms import Extended
@@ -55,7 +55,7 @@ async def both(app, pilot, looks_like, name: str) -> None:
     for size, word in ((WIDE, "wide"), (NARROW, "narrow")):
         await pilot.resize_terminal(*size)
         await settle(pilot)
-        looks_like(app, f"{name}_{word}")
+        await looks_like(pilot, f"{name}_{word}")
 
 
 async def test_the_preset_has_answered_everything(open_app, looks_like):
@@ -105,7 +105,7 @@ async def test_settings_that_do_not_go_together_are_said_as_the_reader_says_it(o
     draft.set("train.max_steps", 100)
     draft.set("dataset.color_aug", 0.1)
     async with open_app(size=NARROW, step="training", draft=draft) as (app, pilot):
-        looks_like(app, "training_conflict")
+        await looks_like(pilot, "training_conflict")
         assert "! train.max_steps and train.epochs cannot both be given; remove one of them" in screen_text(app)
         await pilot.press("enter")
         assert app.draft.step == "training"
@@ -126,7 +126,7 @@ async def test_steps_or_passes_and_back(open_app, looks_like, draft):
         await settle(pilot)
         assert (draft.get("train.epochs"), draft.get("train.max_steps")) == (10, None)
         assert "60 pictures a pass = 60 steps; x 10 passes = 600 steps" in screen_text(app)
-        looks_like(app, "training_passes")
+        await looks_like(pilot, "training_passes")
         await pilot.press("space")
         await settle(pilot)
         assert (draft.get("train.epochs"), draft.get("train.max_steps")) == (None, 600)
@@ -138,8 +138,8 @@ async def test_steps_or_passes_and_back(open_app, looks_like, draft):
 
 async def test_a_lora_is_asked_other_things(open_app, looks_like, frogs):
     draft = Draft(preset="sd15-lora-8gb", tables={"method": {"train": "lora"}})
-    async with open_app(size=NARROW, step="training", draft=draft) as (app, _):
-        looks_like(app, "training_lora")
+    async with open_app(size=NARROW, step="training", draft=draft) as (app, pilot):
+        await looks_like(pilot, "training_lora")
         assert "LoRA rank" in screen_text(app)
         assert "save as" not in screen_text(app)
 
@@ -175,7 +175,7 @@ async def test_every_setting_can_be_searched_and_edited(open_app, looks_like):
         await pilot.press("f4")
         await settle(pilot)
         assert 'no effect now: used only with method.train = "lora" (it is "full")' in screen_text(app)
-        looks_like(app, "settings_without_effect")
+        await looks_like(pilot, "settings_without_effect")
         await pilot.press("escape", "escape")
         await settle(pilot)
         assert app.screen.NAME == "training"
@@ -194,7 +194,7 @@ async def test_previews_are_added_edited_and_removed(open_app, looks_like, draft
         await pilot.press("7", "enter")
         await settle(pilot)
         assert draft.get("sample.prompts")[0]["seed"] == 7
-        await comes_to_look_like(pilot, looks_like, "settings_previews")
+        await looks_like(pilot, "settings_previews")
         await pilot.press("f8")
         await settle(pilot)
         assert draft.get("sample.prompts") == [{"prompt": "a photo of frog"}]
