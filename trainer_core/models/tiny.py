@@ -22,7 +22,7 @@ def build_tiny(family: FamilyName = "sd1", prediction: Prediction = "epsilon", s
     kind = family_named(family)
     configs = read_configs(f"tiny-{kind.config_name(prediction)}")
     generator = torch.Generator().manual_seed(seed)
-    built = {component: _random_module(component, configs[component], generator) for component in COMPONENTS}
+    built = {component: random_module(component, configs[component], generator) for component in COMPONENTS}
     _calibrate_vae(built["vae"], kind.latent_scale, generator)
     return StableDiffusion(
         info=ModelInfo(
@@ -43,8 +43,8 @@ def build_tiny(family: FamilyName = "sd1", prediction: Prediction = "epsilon", s
     )
 
 
-def _random_module(component: Component, config: dict[str, object], generator: torch.Generator) -> nn.Module:
-    """Weights of variance 1/fan_in, norms the identity, biases zero, embeddings as CLIP's."""
+def random_module(component: Component, config: dict[str, object], generator: torch.Generator) -> nn.Module:
+    """Return a module with weights of variance 1/fan_in, norms the identity, biases zero, embeddings as CLIP's."""
     module = modules.build_empty(component, config)
     own = module.state_dict()
     names = modules.tensor_names(component, module)

@@ -1,0 +1,33 @@
+"""Folders of drawn pictures, in the layouts that the trainer reads."""
+
+from pathlib import Path
+
+from dbtui.demo.world.scene import SIDE, caption_scene, choose_scene, draw_scene
+from dbtui.demo.world.subject import CLASS, draw_subject
+
+SUBJECT_SEEDS = range(1_000_000, 2_000_000)
+CLASS_SEEDS = range(2_000_000, 3_000_000)
+"""Seeds apart from those of the captioned pictures, which count from 0."""
+
+
+def write_captioned(folder: Path, count: int, side: int = SIDE, first: int = 0) -> None:
+    """Draw the scenes of the seeds from `first` into `folder`, each with its caption in a .txt beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(first, first + count):
+        scene = choose_scene(seed)
+        draw_scene(scene, side).save(folder / f"{seed:06d}.png")
+        (folder / f"{seed:06d}.txt").write_text(caption_scene(scene, seed) + "\n", encoding="utf-8")
+
+
+def write_subject(folder: Path, count: int, side: int = SIDE) -> None:
+    """Draw `count` pictures of the subject into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        draw_subject(SUBJECT_SEEDS[number], side).save(folder / f"sls-frog-{number:02d}.png")
+
+
+def write_class(folder: Path, count: int, side: int = SIDE) -> None:
+    """Draw `count` pictures of other frogs, of every colour, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        draw_scene(choose_scene(CLASS_SEEDS[number], animal=CLASS), side).save(folder / f"frog-{number:02d}.png")
