@@ -5,12 +5,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.nn import Parameter
 
-from trainer_core.config.schema import Config
+from trainer_core.config.schema import Config, Optimizer
 from trainer_core.data.batches import BatchLoader
 from trainer_core.data.buckets import Fit
 from trainer_core.data.cache import LatentsInMemory, LatentsOnDisk, fetch_latents, fill, frame_keys, frames_of
@@ -34,6 +34,7 @@ from trainer_core.train.scaler import LossScaler
 from trainer_core.train.throttle import throttled
 from trainer_core.train.totals import Totals
 from trainer_core.train.trained import Group, make_adapters, place_for_training
+from trainer_core.train.update import Groups
 from trainer_core.train.zero_terminal import scheduler_config_for
 
 
@@ -52,6 +53,13 @@ class Samples:
     fits: tuple[Fit, ...]
     order: TrainingOrder
     total_steps: int
+
+
+class OptimizerOf(Protocol):
+    """What makes an optimizer; see `make_optimizer`."""
+
+    def __call__(self, groups: Groups, settings: Optimizer, *, exact_skip: bool) -> WeightUpdate:
+        """Build it."""
 
 
 def _nothing() -> None:
@@ -132,6 +140,34 @@ def prepare(
     loader = _make_loader(config, samples, originals, caption, model, device, events, cache_dir, should_stop)
     if should_stop():
         raise StopRequestedError
+    facts = facts_of(
+        config,
+        samples.items,
+        samples.fits,
+        originals.digests,
+        total_steps=samples.total_steps,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    )
+    return assemble(config, samples, model, device, precision, loader, caption, events, facts)
+
+
+def assemble(
+    config: Config,
+    samples: Samples,
+    model: Any,
+    device: torch.device,
+    precision: Precision,
+    loader: BatchLoader,
+    caption: CaptionSteps,
+    events: EventWriter,
+    facts: Facts,
+    *,
+    optimizer_of: OptimizerOf = make_optimizer,
+) -> Job:
+    """Place the model on `device` and build what the steps need besides their pictures.
+
+    A rehearsal without weights (trainer_core/memory) calls it too, with its own way of making an optimizer.
+    """
     adapters = make_adapters(config, model)
     groups = place_for_training(config, model, device, precision, adapters)
     job = Job(
@@ -153,19 +189,12 @@ def prepare(
         ),
         objective=Objective.of(config.loss, model.prediction, model.scheduler_config, device),
         groups=groups,
-        optimizer=make_optimizer(
+        optimizer=optimizer_of(
             [list(group.parameters.values()) for group in groups], config.optimizer, exact_skip=precision.scaled
         ),
         scaler=LossScaler(device, enabled=precision.scaled),
         events=events,
-        facts=facts_of(
-            config,
-            samples.items,
-            samples.fits,
-            originals.digests,
-            total_steps=samples.total_steps,
-            device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        ),
+        facts=facts,
         adapters=adapters,
     )
     if config.ema.enable:
@@ -176,12 +205,17 @@ def prepare(
 
 def leave_the_device(job: Job) -> None:
     """Move what the steps do not need to the CPU: the VAE and the text encoder once their output is cached."""
-    if job.config.dataset.cache_latents != "off":
-        job.model.vae.to("cpu")
-    if job.conditioning.embeddings is not None:
-        job.model.text_encoder.to("cpu")
+    for module in not_for_steps(job):
+        module.to("cpu")
     if job.device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def not_for_steps(job: Job) -> list[Any]:
+    """Return the modules that the steps do not need, since their output is cached."""
+    vae = [job.model.vae] if job.config.dataset.cache_latents != "off" else []
+    text_encoder = [job.model.text_encoder] if job.conditioning.embeddings is not None else []
+    return vae + text_encoder
 
 
 def _make_loader(

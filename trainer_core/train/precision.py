@@ -28,25 +28,30 @@ class Precision:
 
     @staticmethod
     def of(memory: Memory, device: torch.device, *, frozen_base: bool = False) -> "Precision":
-        """Return the precision that `memory` asks for, or raise UserError(CONFIG) if `device` lacks it.
-
-        A frozen base needs no more precision than the forward pass has.
-        """
-        compute = _TYPES[memory.mixed_precision]
-        if compute is torch.float16 and device.type == "cpu":
+        """Return the precision that `memory` asks for, or raise UserError(CONFIG) if `device` lacks it."""
+        precision = Precision.asked_for(memory, frozen_base=frozen_base)
+        if precision.compute is torch.float16 and device.type == "cpu":
             raise UserError(
                 'memory.mixed_precision = "fp16" needs a GPU; on a CPU use "bf16" or "no".', ExitCode.CONFIG
             )
         if (
-            compute is torch.bfloat16
+            precision.compute is torch.bfloat16
             and device.type == "cuda"
             and not torch.cuda.is_bf16_supported(including_emulation=False)
         ):
             raise UserError(
                 'memory.mixed_precision = "bf16" is not possible on this GPU; use "fp16".', ExitCode.CONFIG
             )
-        full = memory.full_fp16 or memory.full_bf16
-        weights = compute if full else torch.float32
+        return precision
+
+    @staticmethod
+    def asked_for(memory: Memory, *, frozen_base: bool) -> "Precision":
+        """Return the precision that `memory` asks for, whatever the device.
+
+        A frozen base needs no more precision than the forward pass has.
+        """
+        compute = _TYPES[memory.mixed_precision]
+        weights = compute if memory.full_fp16 or memory.full_bf16 else torch.float32
         return Precision(
             weights=weights,
             compute=compute,

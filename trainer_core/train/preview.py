@@ -56,19 +56,21 @@ def draw_pixels(
     clip_skip: int | None,
     autocast: torch.autocast,
     should_stop: Callable[[], bool] = never,
+    sampler_of: Callable[[dict[str, Any], str], Any] | None = None,
 ) -> list[Tensor]:
     """Draw each prompt with DPM-Solver++ (Lu et al. 2022) and classifier-free guidance: [3, H, W] from -1 to 1.
 
     The modules must be on `device`, and size, steps and scale the first prompt's for all. The noise of each comes
     from a generator of its own on the CPU, so that a seed gives the same picture on every machine and in every
-    batch, and the training's randomness is not touched.
+    batch, and the training's randomness is not touched. `sampler_of` makes another sampler, of a scheduler
+    configuration and a prediction type.
 
     Raises:
         StopRequestedError: `should_stop`, asked before each denoising step, says so.
     """
     first, count = prompts[0], len(prompts)
     width, height = first.width or size[0], first.height or size[1]
-    scheduler = _scheduler(model.scheduler_config, model.prediction)
+    scheduler = (sampler_of or _scheduler)(model.scheduler_config, model.prediction)
     scheduler.set_timesteps(first.steps)
     shape = (model.family.latent_channels, height // 8, width // 8)
     noise = [torch.randn(shape, generator=torch.Generator("cpu").manual_seed(each.seed)) for each in prompts]
