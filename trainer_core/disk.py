@@ -31,11 +31,11 @@ STATE_BYTES = {
     "paged_adamw8bit": 2,
     "lion": 4,
     "lion8bit": 1,
-    "adafactor": 1,
+    "adafactor": 0,
     "prodigy": 16,
     "adamw_schedulefree": 8,
 }
-"""What each `optimizer.type` keeps for a trained weight; Adafactor keeps a row and a column of a matrix."""
+"""Bytes that each `optimizer.type` keeps for a trained weight; Adafactor's a row and a column of a matrix (1%)."""
 _PREVIEW_BYTES = 3
 """For each pixel of a preview: a PNG is at most as large as the picture."""
 

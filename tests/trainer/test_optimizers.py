@@ -9,8 +9,8 @@ from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.update_bitsandbytes import BitsandbytesUpdate
 
 ONE, NO = torch.tensor(1.0), torch.tensor(False)
-ROUNDED = ["adamw", "adamw8bit", "lion", "lion8bit"]
-KINDS = [*ROUNDED, "adafactor", "prodigy", "adamw_schedulefree"]
+ROUNDED = ["adamw", "adamw8bit", "lion", "lion8bit", "adafactor"]
+KINDS = [*ROUNDED, "prodigy", "adamw_schedulefree"]
 PAGED = ["paged_adamw", "paged_adamw8bit"]
 
 
@@ -176,7 +176,8 @@ def test_a_kept_library_steps_as_it_does_by_itself(kind, capsys):
     trained = [weight.detach().clone() for weight in ours]
     with optimizer.kept_weights():
         for mine, other in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(mine, other, rtol=0, atol=1e-7)
+            # Adafactor is ours; its numbers are added in another order.
+            torch.testing.assert_close(mine, other, rtol=0, atol=2e-6 if kind == "adafactor" else 1e-7)
         moved = any(not torch.equal(a, b) for a, b in zip(ours, trained, strict=True))
         assert moved == (kind == "adamw_schedulefree")
     assert all(torch.equal(a, b) for a, b in zip(ours, trained, strict=True))

@@ -6,8 +6,14 @@ from trainer_core.config.schema import Config
 
 POLYNOMIAL_END = 1e-7
 """Learning rate, absolute, at which the polynomial schedule ends (the value used by transformers)."""
-ONLY_FLOAT32 = ("adafactor", "prodigy", "adamw_schedulefree")
+ONLY_FLOAT32 = ("prodigy", "adamw_schedulefree")
 """Optimizers whose libraries round 16-bit weights to nearest, which loses most of a small step."""
+
+ALL_AT_ONCE = {
+    "prodigy": "finds its step size from the gradients of all weights",
+    "adamw_schedulefree": "averages all weights with numbers that they share",
+}
+"""Optimizers that cannot update a weight inside the backward pass, and why."""
 
 
 def _sixteen_bits(config: Config) -> Iterator[str]:
@@ -18,6 +24,20 @@ def _sixteen_bits(config: Config) -> Iterator[str]:
                 f'optimizer.type = "{kind}" needs float32 weights, and memory.{name} makes them 16 bits wide;'
                 ' remove it, or set optimizer.type to "adamw8bit" or "lion8bit"'
             )
+
+
+def _fused_backward(config: Config) -> Iterator[str]:
+    passes = config.train.gradient_accumulation
+    if config.memory.fused_backward and passes > 1:
+        yield (
+            "memory.fused_backward drops each gradient in the pass that makes it, and"
+            f" train.gradient_accumulation = {passes} adds them up over {passes} passes; remove one of them"
+        )
+    if config.memory.fused_backward and config.optimizer.type in ALL_AT_ONCE:
+        yield (
+            f'memory.fused_backward updates one weight at a time, and optimizer.type = "{config.optimizer.type}"'
+            f' {ALL_AT_ONCE[config.optimizer.type]}; remove one of them, or set optimizer.type = "adamw8bit"'
+        )
 
 
 def _schedule_free(config: Config) -> Iterator[str]:
@@ -79,6 +99,7 @@ def _timesteps(config: Config) -> Iterator[str]:
 
 LEARNING_RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = (
     (("optimizer.type", "memory.full_fp16", "memory.full_bf16"), _sixteen_bits),
+    (("optimizer.type", "memory.fused_backward", "train.gradient_accumulation"), _fused_backward),
     (
         ("optimizer.type", "optimizer.betas", "scheduler.type", "ema.enable", "network.scale_weight_norms"),
         _schedule_free,

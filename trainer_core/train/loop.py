@@ -4,17 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch.nn import Parameter
-
-from trainer_core.data.order import derive_seed
-from trainer_core.errors import ExitCode, UserError
 from trainer_core.train.job import Job
 from trainer_core.train.learning_rate import learning_rate_at
-from trainer_core.train.not_finite import Seen, broken_step, norm_of, refuse_broken_weights
-from trainer_core.train.out_of_memory import is_out_of_memory, told_advice
+from trainer_core.train.not_finite import Seen, broken_step, refuse_broken_weights
 from trainer_core.train.passes import Passes
 from trainer_core.train.readback import Readback, StepNumbers
+from trainer_core.train.take_step import steps_of
 from trainer_core.train.text_stop import stop_text_encoder_if_due
 
 OVERFLOWS_ALLOWED = 50
@@ -53,58 +48,26 @@ def train(job: Job, report: Callable[[StepReport], None], between_steps: Callabl
     saves, draws previews, obeys commands. Raises a UserError: NON_FINITE one step after a loss or gradient was not
     finite (it never reached the weights), OUT_OF_MEMORY where a single sample does not fit.
     """
-    settings, order, total = job.config.optimizer, job.samples.order, job.samples.total_steps
-    parameters, scheduler = list(job.parameters.values()), job.config.scheduler
+    order, total, scheduler = job.samples.order, job.samples.total_steps, job.config.scheduler
     passes, readback = Passes(job), Readback(job.device)
     watch = _Watch(job, passes, readback, report)
     job.settle = watch.settle
-    seed, adapters = job.config.train.seed, job.adapters
-    while job.step < total:
-        stop_text_encoder_if_due(job)
-        batches = job.loader.step(job.step)
-        rates = [learning_rate_at(job.step, total, group.learning_rate, scheduler) for group in job.groups]
-        # --------------------------------------------------------------- one optimizer step
-        computed = passes.of_step(job.step, batches)
-        norm = gradient_norm(parameters) / job.scaler.scale
-        broken = ~(norm + computed.loss).isfinite()
-        clip = (settings.max_grad_norm / (norm + 1e-6)).clamp(max=1.0) if settings.max_grad_norm else 1.0
-        job.in_update = True
-        try:
-            job.optimizer.step(rates, clip / job.scaler.scale, broken, derive_seed(seed, "rounding", job.step))
-            if adapters is not None:
-                adapters.limit_norms()
-            if job.average is not None:
-                job.average.update(job.step + 1, broken)
-            job.scaler.update(broken)
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise UserError(_half_changed(job, error), ExitCode.OUT_OF_MEMORY) from error
-            raise
-        for parameter in parameters:
-            parameter.grad = None
-        # ---------------------------------------------------------------------------------
-        job.step += 1
-        job.in_update = False
-        seen = Seen(job.step, [batch.items for batch in batches], computed.losses)
-        watch.queued(seen, order.epoch_of(job.step - 1) + 1, rates)
-        watch.see(readback.push(job.step, computed.loss, norm))
-        if job.step == total:
-            watch.see(readback.drain())
-        if not between_steps():
-            job.settle()
-            return
-
-
-def gradient_norm(parameters: list[Parameter]) -> torch.Tensor:
-    """Return the L2 norm of all gradients together, computed in float32, a scalar on the device."""
-    return norm_of([parameter.grad for parameter in parameters if parameter.grad is not None])
-
-
-def _half_changed(job: Job, error: Exception) -> str:
-    return (
-        f"Step {job.step + 1}: there was not enough memory for the optimizer. Some weights may be changed and "
-        f"others not, so nothing is saved of them. {told_advice(job.config, error)}"
-    )
+    with steps_of(job, passes) as take_step:
+        while job.step < total:
+            stop_text_encoder_if_due(job)
+            batches = job.loader.step(job.step)
+            rates = [learning_rate_at(job.step, total, group.learning_rate, scheduler) for group in job.groups]
+            taken = take_step(job.step, batches, rates)
+            job.step += 1
+            job.in_update = False
+            seen = Seen(job.step, [batch.items for batch in batches], taken.losses)
+            watch.queued(seen, order.epoch_of(job.step - 1) + 1, rates)
+            watch.see(readback.push(job.step, taken.loss, taken.norm))
+            if job.step == total:
+                watch.see(readback.drain())
+            if not between_steps():
+                job.settle()
+                return
 
 
 class _Watch:

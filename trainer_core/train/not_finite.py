@@ -34,8 +34,17 @@ class Seen:
 
 def norm_of(tensors: Sequence[Tensor]) -> Tensor:
     """Return the L2 norm of all `tensors` together, computed in float32, a scalar on the device."""
-    norms = torch._foreach_norm(list(tensors), 2, dtype=torch.float32)
-    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return total_of(norms_of(tensors))
+
+
+def norms_of(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the L2 norm of each tensor, computed in float32, scalars on the device."""
+    return torch._foreach_norm(list(tensors), 2, dtype=torch.float32)
+
+
+def total_of(norms: Sequence[Tensor]) -> Tensor:
+    """Return the norm of everything of which these are the norms of the parts."""
+    total: Tensor = torch.linalg.vector_norm(torch.stack(list(norms)))
     return total
 
 

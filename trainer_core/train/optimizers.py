@@ -1,17 +1,24 @@
 """Which optimizer a training uses."""
 
+from collections.abc import Callable
+
 import torch
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.train.update import Groups, ParameterState, WeightUpdate
+from trainer_core.train.update_adafactor import Adafactor
 from trainer_core.train.update_bitsandbytes import CLASSES, BitsandbytesUpdate
-from trainer_core.train.update_library import Adafactor, Prodigy, ScheduleFreeAdamW
+from trainer_core.train.update_library import Prodigy, ScheduleFreeAdamW
 from trainer_core.train.update_torch import FusedAdamW, RoundedAdamW
 
 __all__ = ["ParameterState", "WeightUpdate", "make_optimizer"]
 
-_LIBRARIES = {"adafactor": Adafactor, "prodigy": Prodigy, "adamw_schedulefree": ScheduleFreeAdamW}
+_OTHERS: dict[str, Callable[..., WeightUpdate]] = {
+    "adafactor": Adafactor,
+    "prodigy": Prodigy,
+    "adamw_schedulefree": ScheduleFreeAdamW,
+}
 
 
 def make_optimizer(groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> WeightUpdate:
@@ -35,8 +42,8 @@ def make_optimizer(groups: Groups, settings: OptimizerSettings, *, exact_skip: b
         )
     if settings.type in CLASSES:
         return BitsandbytesUpdate(groups, settings, exact_skip=exact_skip)
-    if settings.type in _LIBRARIES:
-        return _LIBRARIES[settings.type](groups, settings, exact_skip=exact_skip)
+    if settings.type in _OTHERS:
+        return _OTHERS[settings.type](groups, settings, exact_skip=exact_skip)
     if first.dtype == torch.float32:
         return FusedAdamW(groups, settings)
     return RoundedAdamW(groups, settings, exact_skip=exact_skip)

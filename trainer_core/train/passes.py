@@ -5,8 +5,9 @@ batch in parts has the gradient of the whole, but for the order of additions.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ from trainer_core.train.out_of_memory import free_memory, half, is_out_of_memory
 
 LONG_REST = 2.0
 """Seconds that a stop waits for the rest of a step; a longer one is given up, and done anew by the resume."""
+Result = TypeVar("Result")
 Bucket = tuple[int, ...]
 """Height and width of a batch's tensors."""
 
@@ -75,17 +77,30 @@ class Passes:
         UserError(OUT_OF_MEMORY), with no gradient left, if a single sample does not fit, and StopRequestedError
         where a stop is asked for and the other batches would take too long: the weights are those before the step.
         """
+        return self.in_smaller_parts(step, lambda: self._of_step(step, batches))
+
+    def in_smaller_parts(self, step: int, work: Callable[[], Result]) -> Result:
+        """Return what `work` on a step does; each time the memory does not, with half as much in a pass.
+
+        Work that has begun to change weights is not done again.
+        """
         while True:
             try:
-                return self._of_step(step, batches)
+                return work()
             except Exception as error:
-                if not is_out_of_memory(error):
+                if self.job.in_update or not is_out_of_memory(error):
                     raise
                 reason = safe_text(error, limit=200)
             # The error is gone here, and with it the frames that held the tensors of the pass.
             self.drop_gradients()
             free_memory()
             self._take_half(step, reason)
+
+    def at_once(self, batch: Batch) -> int:
+        """Return how many samples of `batch` go through the model together; it is what is worked on from now."""
+        bucket, count = tuple(batch.tensors[0].shape[-2:]), len(batch.items)
+        self._at_work = bucket, min(self.most.get(bucket, count), count)
+        return self._at_work[1]
 
     def one_by_one(self, step: int, number: int, batch: Batch) -> Iterator[int]:
         """Yield each place in batch `number` of a step when its gradients alone, and no others, were added."""
@@ -99,9 +114,13 @@ class Passes:
 
         Returns its weighted losses, [B], and their share in the step's loss, a scalar.
         """
-        self._seed(step, number)
-        losses = batch_losses(self.job, batch, self._generator) * self._weights_of(batch)
+        losses = self.losses(step, number, batch)
         return losses.detach(), self._backward(losses, samples)
+
+    def losses(self, step: int, number: int, batch: Batch) -> Tensor:
+        """Return the weighted losses of batch `number` of a step, [B]; nothing has gone backward yet."""
+        self._seed(step, number)
+        return batch_losses(self.job, batch, self._generator) * self._weights_of(batch)
 
     def drop_gradients(self) -> None:
         """Leave every parameter without a gradient."""
@@ -115,10 +134,8 @@ class Passes:
         for number, batch in enumerate(batches):
             if number and self._gives_up((time.monotonic() - began) / number * (len(batches) - number)):
                 raise StopRequestedError
-            bucket = tuple(batch.tensors[0].shape[-2:])
-            most = self.most.get(bucket, len(batch.items))
-            self._at_work = bucket, min(most, len(batch.items))
-            if len(batch.items) <= most:
+            most = self.at_once(batch)
+            if len(batch.items) == most:
                 losses, loss = self.whole(step, number, batch, samples)
                 total += loss
             else:

@@ -47,6 +47,36 @@ class WeightUpdate(ABC):
         """Move state that the driver pages between the device and main memory into main memory."""
 
 
+class TensorUpdate(WeightUpdate):
+    """An optimizer that can update one weight by itself, as soon as its gradient is there.
+
+    Attributes:
+        parameters: the weights, group after group; `update` calls them by their number.
+        exact_skip: whether a skipped step leaves even the state untouched, which costs one host sync.
+    """
+
+    parameters: list[Parameter]
+    exact_skip: bool = False
+
+    @abstractmethod
+    def begin(self, learning_rates: Sequence[float], seed: int) -> None:
+        """Begin a step; each weight may be updated once in it, in any order."""
+
+    @abstractmethod
+    def update(self, number: int, factor: Tensor, skip: Tensor) -> None:
+        """Update weight `number`, which has a gradient; the result does not depend on the order of the weights."""
+
+    @torch.no_grad()
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
+        """Update every weight, one at a time."""
+        if self.exact_skip and bool(skip):  # the one host sync that fp16's scaler needs
+            return
+        self.begin(learning_rates, seed)
+        for number, parameter in enumerate(self.parameters):
+            if parameter.grad is not None:
+                self.update(number, factor, skip)
+
+
 def make_tables(groups: Groups) -> list[dict[str, Any]]:
     """Return the groups as torch's optimizers want them."""
     return [{"params": list(group)} for group in groups]
@@ -69,6 +99,12 @@ def on_device(state: ParameterState, device: torch.device) -> ParameterState:
     return {
         name: value.to(device, copy=True) if isinstance(value, Tensor) else value for name, value in state.items()
     }
+
+
+def numbered(groups: Groups) -> tuple[list[Parameter], list[int]]:
+    """Return the weights, group after group, and the number of the group of each."""
+    pairs = [(parameter, number) for number, group in enumerate(groups) for parameter in group]
+    return [parameter for parameter, _ in pairs], [number for _, number in pairs]
 
 
 def usable(gradient: Tensor, factor: Tensor, skip: Tensor) -> Tensor:

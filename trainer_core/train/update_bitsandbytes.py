@@ -9,14 +9,14 @@ from torch.nn import Parameter
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.lean import uncompiled
 from trainer_core.models.quiet import quiet_imports
-from trainer_core.train.rounding import round_stochastically
+from trainer_core.train.rounding import seed_of, write_rounded
 from trainer_core.train.update import (
     Groups,
     ParameterState,
-    WeightUpdate,
+    TensorUpdate,
     make_tables,
-    parameters_of,
     set_rates,
     usable,
 )
@@ -34,7 +34,7 @@ _Place = tuple[dict[str, Any], Parameter, int, int]
 """How bitsandbytes calls a parameter: its group, itself, the group's number, its number within the group."""
 
 
-class BitsandbytesUpdate(WeightUpdate):
+class BitsandbytesUpdate(TensorUpdate):
     """AdamW (Dettmers et al. 2022, 8-bit Optimizers) or Lion (Chen et al. 2023) as bitsandbytes computes them.
 
     16-bit weights go through a float32 temporary and stochastic rounding. bitsandbytes' own `step` synchronises
@@ -46,26 +46,31 @@ class BitsandbytesUpdate(WeightUpdate):
         self.generator = torch.Generator(groups[0][0].device)
         self.optimizer = _make(groups, settings)
         self.optimizer.initialized = True
-        for place in _places(self.optimizer):
+        self._places = list(_places_of(self.optimizer))
+        self.parameters = [parameter for _, parameter, _, _ in self._places]
+        self._seed = 0
+        for place in self._places:
             self.optimizer.init_state(*place)
 
-    @torch.no_grad()
-    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
-        """Update every weight, one parameter at a time."""
-        if self.exact_skip and bool(skip):  # the one host sync that fp16's scaler needs
-            return
-        self.generator.manual_seed(seed)
+    def begin(self, learning_rates: Sequence[float], seed: int) -> None:
+        """Take the learning rates of a step, and what decides its rounding."""
+        self._seed = seed
         set_rates(self.optimizer, learning_rates)
-        for place in _places(self.optimizer):
-            parameter = place[1]
-            if parameter.grad is None:
-                continue
-            gradient = usable(parameter.grad, factor, skip)
-            self.optimizer.prefetch_state(parameter)
-            if parameter.dtype == torch.float32:
-                self.optimizer.update_step(*place)
-            else:
-                self._update_rounded(place, gradient)
+
+    @torch.no_grad()
+    def update(self, number: int, factor: Tensor, skip: Tensor) -> None:
+        """Update one weight."""
+        place = self._places[number]
+        parameter = place[1]
+        if parameter.grad is None:
+            return
+        gradient = usable(parameter.grad, factor, skip)
+        self.optimizer.prefetch_state(parameter)
+        if parameter.dtype == torch.float32:
+            self.optimizer.update_step(*place)
+        else:
+            self.generator.manual_seed(seed_of(self._seed, number))
+            self._update_rounded(place, gradient)
 
     def _update_rounded(self, place: _Place, gradient: Tensor) -> None:
         group, parameter, *numbers = place
@@ -75,18 +80,18 @@ class BitsandbytesUpdate(WeightUpdate):
         state[exact] = state[parameter]
         self.optimizer.update_step(group, exact, *numbers)
         del state[exact]
-        parameter.copy_(round_stochastically(exact.data, parameter.dtype, self.generator))
+        write_rounded(parameter, exact.data, self.generator)
 
     def state(self) -> list[ParameterState]:
         """Return the moments of each parameter; the shared quantisation maps are constants and left out."""
         return [
             {name: value for name, value in self.optimizer.state[parameter].items() if not name.startswith("qmap")}
-            for parameter in parameters_of(self.optimizer)
+            for parameter in self.parameters
         ]
 
     def load(self, states: list[ParameterState]) -> None:
         """Restore what `state` returned into the tensors that are there, which may be paged."""
-        for parameter, state in zip(parameters_of(self.optimizer), states, strict=True):
+        for parameter, state in zip(self.parameters, states, strict=True):
             own = self.optimizer.state[parameter]
             for name, value in state.items():
                 if isinstance(value, Tensor):
@@ -98,13 +103,13 @@ class BitsandbytesUpdate(WeightUpdate):
         """Move paged state into main memory; it comes back as it is used."""
         from bitsandbytes.functional import prefetch_tensor
 
-        for parameter in parameters_of(self.optimizer):
+        for parameter in self.parameters:
             for value in self.optimizer.state[parameter].values():
                 if getattr(value, "is_paged", False) and torch.cuda.is_available():
                     prefetch_tensor(value, to_cpu=True)
 
 
-def _places(optimizer: Any) -> Iterator[_Place]:
+def _places_of(optimizer: Any) -> Iterator[_Place]:
     for number, group in enumerate(optimizer.param_groups):
         for index, parameter in enumerate(group["params"]):
             yield group, parameter, number, index
@@ -113,7 +118,8 @@ def _places(optimizer: Any) -> Iterator[_Place]:
 def _make(groups: Groups, settings: OptimizerSettings) -> Any:
     try:
         quiet_imports()
-        import bitsandbytes.optim
+        with uncompiled():
+            import bitsandbytes.optim
 
         kind = getattr(bitsandbytes.optim, CLASSES[settings.type])
     except Exception as error:  # a broken native library raises whatever it likes

@@ -1,4 +1,4 @@
-"""Optimizers used as their authors wrote them, for float32 weights: Adafactor, Prodigy, schedule-free AdamW."""
+"""Optimizers used as their authors wrote them, for float32 weights: Prodigy and schedule-free AdamW."""
 
 import importlib
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.models.quiet import quiet_imports
 from trainer_core.train.update import (
     Groups,
     ParameterState,
@@ -69,28 +68,6 @@ class LibraryUpdate(WeightUpdate):
                 own = {name: value for name, value in state.items() if not name.startswith(_GROUP)}
                 if own:
                     self.optimizer.state[parameter] = own
-
-
-class Adafactor(LibraryUpdate):
-    """transformers' Adafactor (Shazeer and Stern 2018) with the learning rate of the schedule.
-
-    Neither relative steps nor the scaling by a weight's size are used: they would replace the learning rate, and
-    the latter asks the device for a number at every weight.
-    """
-
-    def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
-        quiet_imports()
-        from transformers import Adafactor as TransformersAdafactor
-
-        optimizer = TransformersAdafactor(
-            make_tables(groups),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            relative_step=False,
-            scale_parameter=False,
-            warmup_init=False,
-        )
-        super().__init__(optimizer, exact_skip=exact_skip)
 
 
 class Prodigy(LibraryUpdate):

@@ -6,24 +6,28 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+from torch.optim.adamw import adamw
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
-from trainer_core.train.rounding import round_stochastically
+from trainer_core.train.rounding import in_pieces, round_stochastically, seed_of
 from trainer_core.train.update import (
     Groups,
     ParameterState,
-    WeightUpdate,
+    TensorUpdate,
     make_tables,
-    parameters_of,
+    numbered,
     set_rates,
     usable,
 )
 
 
-class FusedAdamW(WeightUpdate):
+class FusedAdamW(TensorUpdate):
     """torch's fused AdamW for float32 weights."""
 
     def __init__(self, groups: Groups, settings: OptimizerSettings) -> None:
+        self.parameters, self._group_of = numbered(groups)
+        self._settings = settings
+        self._rates: Sequence[float] = ()
         self.optimizer = torch.optim.AdamW(
             make_tables(groups),
             lr=settings.learning_rate,
@@ -33,7 +37,7 @@ class FusedAdamW(WeightUpdate):
             fused=True,
         )
         # torch makes the moments in the first step, when it is too late to take smaller batches beside them.
-        for parameter in parameters_of(self.optimizer):
+        for parameter in self.parameters:
             self.optimizer.state[parameter] = {
                 "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
                 "exp_avg": torch.zeros_like(parameter),
@@ -49,48 +53,86 @@ class FusedAdamW(WeightUpdate):
         self.optimizer.found_inf = skip.float()  # type: ignore[attr-defined]
         self.optimizer.step()
 
+    def begin(self, learning_rates: Sequence[float], seed: int) -> None:
+        """Take the learning rates of a step; float32 weights are not rounded, so its seed is not needed."""
+        del seed
+        self._rates = learning_rates
+
+    @torch.no_grad()
+    def update(self, number: int, factor: Tensor, skip: Tensor) -> None:
+        """Update one weight with the same kernel."""
+        parameter, settings = self.parameters[number], self._settings
+        gradient, state = parameter.grad, self.optimizer.state[parameter]
+        if gradient is None:
+            return
+        adamw(
+            [parameter],
+            [gradient],
+            [state["exp_avg"]],
+            [state["exp_avg_sq"]],
+            [],
+            [state["step"]],
+            fused=True,
+            grad_scale=factor.reciprocal(),
+            found_inf=skip.float(),
+            amsgrad=False,
+            beta1=settings.betas[0],
+            beta2=settings.betas[1],
+            lr=self._rates[self._group_of[number]],
+            weight_decay=settings.weight_decay,
+            eps=settings.eps,
+            maximize=False,
+        )
+
     def state(self) -> list[ParameterState]:
         """Return the moments and step count of each parameter."""
-        return [dict(self.optimizer.state[parameter]) for parameter in parameters_of(self.optimizer)]
+        return [dict(self.optimizer.state[parameter]) for parameter in self.parameters]
 
     def load(self, states: list[ParameterState]) -> None:
         """Restore the moments bit for bit into those that are there: they lie in memory once."""
-        for parameter, state in zip(parameters_of(self.optimizer), states, strict=True):
+        for parameter, state in zip(self.parameters, states, strict=True):
             for name, own in self.optimizer.state[parameter].items():
                 own.copy_(state[name])
 
 
-class RoundedAdamW(WeightUpdate):
+class RoundedAdamW(TensorUpdate):
     """AdamW for 16-bit weights: moments and arithmetic in float32, the weight written with stochastic rounding."""
 
     def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
-        self.parameters = [(parameter, number) for number, group in enumerate(groups) for parameter in group]
+        self.parameters, self._group_of = numbered(groups)
         self.settings = settings
         self.exact_skip = exact_skip
         self.steps = 0
-        self.generator = torch.Generator(groups[0][0].device)
-        self.moments = [(_zeros32(parameter), _zeros32(parameter)) for parameter, _ in self.parameters]
+        self.generator = torch.Generator(self.parameters[0].device)
+        self.moments = [(_zeros32(parameter), _zeros32(parameter)) for parameter in self.parameters]
+        self._rates: Sequence[float] = ()
+        self._seed = 0
+
+    def begin(self, learning_rates: Sequence[float], seed: int) -> None:
+        """Count the step."""
+        self.steps += 1
+        self._rates, self._seed = learning_rates, seed
 
     @torch.no_grad()
-    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
-        """Update every weight through one float32 temporary at a time."""
-        if self.exact_skip and bool(skip):  # the one host sync that fp16's scaler needs
+    def update(self, number: int, factor: Tensor, skip: Tensor) -> None:
+        """Update one weight through small float32 temporaries."""
+        parameter, moments = self.parameters[number], self.moments[number]
+        if parameter.grad is None:
             return
-        self.steps += 1
-        self.generator.manual_seed(seed)
+        self.generator.manual_seed(seed_of(self._seed, number))
+        learning_rate = self._rates[self._group_of[number]]
+        for weight, gradient, first, second in in_pieces(parameter, parameter.grad, *moments):
+            self._update(weight, usable(gradient, factor, skip), first, second, learning_rate)
+
+    def _update(self, parameter: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rate: float) -> None:
         beta1, beta2 = self.settings.betas
         correction1, correction2 = 1 - beta1**self.steps, math.sqrt(1 - beta2**self.steps)
-        for (parameter, group), (first, second) in zip(self.parameters, self.moments, strict=True):
-            if parameter.grad is None:
-                continue
-            learning_rate = learning_rates[group]
-            gradient = usable(parameter.grad, factor, skip)
-            first.lerp_(gradient, 1 - beta1)
-            second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            weight = parameter.float().mul_(1 - learning_rate * self.settings.weight_decay)
-            denominator = second.sqrt().div_(correction2).add_(self.settings.eps)
-            weight.addcdiv_(first, denominator, value=-learning_rate / correction1)
-            parameter.copy_(round_stochastically(weight, parameter.dtype, self.generator))
+        first.lerp_(gradient, 1 - beta1)
+        second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        weight = parameter.float().mul_(1 - rate * self.settings.weight_decay)
+        denominator = second.sqrt().div_(correction2).add_(self.settings.eps)
+        weight.addcdiv_(first, denominator, value=-rate / correction1)
+        parameter.copy_(round_stochastically(weight, parameter.dtype, self.generator))
 
     def state(self) -> list[ParameterState]:
         """Return the moments and step count of each parameter."""

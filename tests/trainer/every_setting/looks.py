@@ -143,6 +143,24 @@ def memory(observer: Observer, tables: Tables) -> Any:
     return weights, kept, calls, cached
 
 
+def gradients(observer: Observer, tables: Tables) -> Any:
+    """How many gradients lie in memory together in a step, at most."""
+    together: list[int] = []
+
+    def loop(job: Job, *_: Any) -> None:
+        weights = list(job.parameters.values())
+        for weight in weights:
+            weight.register_post_accumulate_grad_hook(
+                lambda _: together.append(sum(each.grad is not None for each in weights))
+            )
+        train(job, lambda report: None, lambda: False)
+        job.step = 0  # so that no checkpoint is written
+        raise Enough
+
+    observer.run(tables, loop)
+    return max(together)
+
+
 def presets(observer: Observer, tables: Tables) -> Any:
     """What `dbtui preset list` tells of a preset, without its settings."""
     from dbtui.cli.app import run
@@ -187,7 +205,19 @@ def requests(observer: Observer, tables: Tables) -> Any:
 
 LOOKS = {
     look.__name__: look
-    for look in (batches, conditioning, learned, files, events, threads, drawn, memory, requests, presets)
+    for look in (
+        batches,
+        conditioning,
+        learned,
+        files,
+        events,
+        threads,
+        drawn,
+        memory,
+        gradients,
+        requests,
+        presets,
+    )
 }
 
 

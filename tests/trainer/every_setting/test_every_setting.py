@@ -38,7 +38,7 @@ AFFECTS = {
     "file": {"files", "requests"},
     "event": {"events"},
     "kernel": {"threads", "drawn"},
-    "memory": {"memory"},
+    "memory": {"memory", "gradients"},
     "list": {"presets"},
 }
 SMALL: Tables = {

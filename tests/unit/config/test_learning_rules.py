@@ -9,6 +9,7 @@ BF16 = '[memory]\nmixed_precision = "bf16"\nfull_bf16 = true\n'
 FREE = '[optimizer]\ntype = "adamw_schedulefree"\n'
 PRODIGY = '[optimizer]\ntype = "prodigy"\nlearning_rate = 1.0\n'
 POLYNOMIAL = '[scheduler]\ntype = "polynomial"\n'
+FUSED = "[memory]\nfused_backward = true\n"
 LORA = '[method]\ntrain = "lora"\n'
 
 
@@ -20,14 +21,16 @@ def problems_of(text):
     return []
 
 
-@pytest.mark.parametrize("kind", ["adafactor", "prodigy", "adamw_schedulefree"])
+@pytest.mark.parametrize("kind", ["prodigy", "adamw_schedulefree"])
 def test_what_rounds_to_nearest_needs_float32_weights(kind):
     (problem,) = problems_of(f'{BF16}[optimizer]\ntype = "{kind}"\n')
     assert f'optimizer.type = "{kind}" needs float32 weights, and memory.full_bf16' in problem
     assert problems_of(f'[memory]\nmixed_precision = "bf16"\n[optimizer]\ntype = "{kind}"\n') == []
 
 
-@pytest.mark.parametrize("kind", ["adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit", "lion", "lion8bit"])
+@pytest.mark.parametrize(
+    "kind", ["adamw", "adamw8bit", "paged_adamw", "paged_adamw8bit", "lion", "lion8bit", "adafactor"]
+)
 def test_what_rounds_stochastically_takes_16_bit_weights(kind):
     assert problems_of(f'{BF16}[optimizer]\ntype = "{kind}"\n') == []
 
@@ -42,6 +45,9 @@ def test_what_rounds_stochastically_takes_16_bit_weights(kind):
         (PRODIGY + "[text_encoder]\nlearning_rate = 0.5\n", "text_encoder.learning_rate differs"),
         (POLYNOMIAL + "[optimizer]\nlearning_rate = 1e-7\n", "learning_rate is 1e-07"),
         (POLYNOMIAL + "[text_encoder]\nlearning_rate = 5e-8\n", "text_encoder.learning_rate is 5e-08"),
+        (f"{FUSED}[train]\ngradient_accumulation = 4\n", "adds them up over 4 passes"),
+        (FUSED + PRODIGY, "memory.fused_backward updates one weight at a time"),
+        (FUSED + FREE, "averages all weights"),
         ("[loss]\nmin_timestep = 500\nmax_timestep = 500\n", "min_timestep is 500 and max_timestep is 500"),
     ],
 )
@@ -57,6 +63,7 @@ def test_each_is_refused_by_name(text, said):
         FREE + '[scheduler]\ntype = "constant_with_warmup"\nwarmup_steps = 3\n',
         PRODIGY + '[text_encoder]\nlearning_rate = 1.0\n[scheduler]\ntype = "cosine"\n',
         POLYNOMIAL + "[optimizer]\nlearning_rate = 2e-7\n",
+        FUSED + '[optimizer]\ntype = "adafactor"\nmax_grad_norm = 0.0\n',
         PRODIGY + "[ema]\nenable = true\n",
         "[loss]\nmin_timestep = 500\nmax_timestep = 501\n",
     ],

@@ -32,6 +32,14 @@ class Memory(Table):
         affects="memory",
         changeable=True,
     )
+    fused_backward: bool = setting(
+        False,
+        "Update each weight inside the backward pass, as soon as its gradient is there: gradients never lie in"
+        " memory together. Learns the same. optimizer.max_grad_norm above 0 and fp16 cost a second backward pass.",
+        group="Memory",
+        affects="memory",
+        changeable=True,
+    )
     attention: Literal["sdpa", "xformers", "sliced"] = setting(
         "sdpa",
         "Attention kernel: torch's own, xformers, or slices (least memory, slow).",
