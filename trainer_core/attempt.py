@@ -49,6 +49,9 @@ def attempt(
 def _train(run: RunDirectory, events: NarratedEvents, signals: StopSignals, wishes: Wishes) -> ExitCode:
     try:
         with signals.interrupting():
+            from trainer_core.models.lean import lean_imports
+
+            lean_imports()
             from trainer_core.train.run import train_run
     except (StopRequestedError, Exception) as error:  # a broken native library raises whatever it likes
         if signals.stop_requested:

@@ -77,9 +77,9 @@ def _draw(line: bytes, events: Events) -> None:
     events.emit("phase", name="load", text="looking at the model")
     source = find_source(request.model)
     events.emit("source", what=source.kind, title=source.title, step=source.step)
-    from trainer_core.models.quiet import quiet_imports
+    from trainer_core.models.lean import lean_imports
 
-    quiet_imports()
+    lean_imports()
     from trainer_core.generate.drawing import draw_all
 
     draw_all(source, request, events.emit)
