@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-File = Annotated[str, typer.Argument(metavar="FILE", help="A run file (.toml), or the name of a preset.")]
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", help="A run file (.toml), the name of a preset, or a model: what it was trained with."
+    ),
+]
 Model = Annotated[
     str | None, typer.Option("--model", metavar="MODEL", help="Start model: a file, a folder, or a Hub id.")
 ]

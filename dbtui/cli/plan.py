@@ -50,6 +50,7 @@ def plan(
         identifier=identifier,
         class_=class_,
         concepts=concepts,
+        runs_dir=runs_dir,
         tell=narrate,
     )
     with picture_progress() as progress:

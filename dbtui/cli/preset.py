@@ -40,7 +40,9 @@ def list_presets(as_json: Json = False) -> None:
 
 @app.command("show")
 def show(
-    preset: Annotated[str, typer.Argument(metavar="NAME_OR_FILE", help="A preset's name, or a .toml file.")],
+    preset: Annotated[
+        str, typer.Argument(metavar="NAME_OR_FILE", help="A preset's name, a .toml file, or a model.")
+    ],
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Every setting with its value, what it extends included.")
     ] = False,
@@ -70,7 +72,9 @@ def show(
 
 @app.command("check")
 def check(
-    presets: Annotated[list[str], typer.Argument(metavar="FILE_OR_NAME...", help="Presets, by name or by file.")],
+    presets: Annotated[
+        list[str], typer.Argument(metavar="FILE_OR_NAME...", help="Presets, by name or by file; models.")
+    ],
     as_json: Json = False,
 ) -> int:
     """Say everything that is wrong with presets, or what keeps them from being shared."""

@@ -1,4 +1,4 @@
-"""`dbtui preset diff`: the settings in which two presets, files or runs differ."""
+"""`dbtui preset diff`: the settings in which two presets, files, runs or models differ."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from trainer_core.errors import ExitCode
 if TYPE_CHECKING:
     from dbtui.presets.differ import Side
 
-What = Annotated[str, typer.Argument(help="A preset's name, a .toml file, or a run.")]
+What = Annotated[str, typer.Argument(help="A preset's name, a .toml file, a run, or a model.")]
 
 
 def diff(

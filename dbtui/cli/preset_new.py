@@ -1,4 +1,4 @@
-"""`dbtui preset new`: a preset to give away, of the settings of a run or a file."""
+"""`dbtui preset new`: a preset to give away, of the settings of a run, a file or a model."""
 
 import shlex
 import sys
@@ -22,7 +22,9 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new preset.")],
     from_: Annotated[
         str,
-        typer.Option("--from", metavar="RUN_OR_FILE", help="Whose settings: a run, a .toml file, or a preset."),
+        typer.Option(
+            "--from", metavar="RUN_OR_FILE", help="Whose settings: a run, a .toml file, a preset or a model."
+        ),
     ],
     output: Annotated[
         str | None,
@@ -90,7 +92,7 @@ def _measured(source: "Source") -> "Measured":
 
 def _told(source: "Source", made: "Composed", path: Path | None, name: str) -> Iterator[str]:
     from dbtui.presets.library import user_folder
-    from dbtui.presets.strip import REASONS
+    from trainer_core.config.strip import REASONS
     from trainer_core.text import safe_text
 
     settings = "1 setting" if made.own == 1 else f"{made.own} settings"

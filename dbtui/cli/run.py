@@ -51,6 +51,7 @@ def run(
             identifier=identifier,
             class_=class_,
             concepts=concepts,
+            runs_dir=runs_dir,
             tell=narrate,
         )
         plan = make_plan(config, runs_dir)

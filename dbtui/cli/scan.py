@@ -38,7 +38,7 @@ def scan(
     config_file: Annotated[
         str | None,
         typer.Option(
-            "--config", metavar="FILE", help="A run file or preset whose settings apply, below the options."
+            "--config", metavar="FILE", help="A run file, preset or model whose settings apply, below the options."
         ),
     ] = None,
     resolution: Annotated[

@@ -44,12 +44,13 @@ def _with_folders(config: "Config", folder: Path | None, reg: Path | None) -> "C
 
 def _read(file: str | None, layers: list["Layer"], overrides: list[str]) -> "Config":
     """Lay what the options say of the pictures over the file, if there is one."""
-    from dbtui.presets.library import find_text, open_preset
-    from trainer_core.config.reader import parse_config, read_config
+    from dbtui.presets.library import open_preset
+    from dbtui.presets.settings import read_settings
+    from trainer_core.config.reader import parse_config
 
     if file is None:
         return parse_config("schema = 1", "these settings", over=layers, overrides=overrides)
-    return read_config(open_preset(file).path, find_preset=find_text, over=layers, overrides=overrides)
+    return read_settings(open_preset(file), over=layers, overrides=overrides)
 
 
 def _layers(

@@ -7,8 +7,8 @@ from pathlib import Path
 from dbtui.runs.find import find_runs
 from trainer_core.config.schema import Config
 from trainer_core.errors import UserError
-from trainer_core.generate.base import NAME
 from trainer_core.generate.source import WORDS, Source, find_source
+from trainer_core.models.hashed import NAME
 from trainer_core.models.sniff import is_hub_id
 from trainer_core.on_disk import exists, from_home
 from trainer_core.text import safe_text

@@ -10,13 +10,13 @@ from dbtui import __version__
 from dbtui.presets.differing import differing
 from dbtui.presets.library import find_text, shipped
 from dbtui.presets.source import Source
-from dbtui.presets.strip import REASONS, LeftOut, strip, what_is_private
 from trainer_core.config.chain import PRESET_NAME
 from trainer_core.config.fields import all_fields
 from trainer_core.config.layer import Tables, settings_of
 from trainer_core.config.prompts_file import with_prompts_of_file
 from trainer_core.config.reader import check_preset, parse_config
 from trainer_core.config.schema import SCHEMA_VERSION, Config
+from trainer_core.config.strip import REASONS, LeftOut, strip, what_is_private
 from trainer_core.config.tables.about import Measured
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError

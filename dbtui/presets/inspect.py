@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dbtui.presets.library import PresetFile, find_text
+from dbtui.presets.library import PresetFile
 from trainer_core.config.reader import check_preset
 from trainer_core.config.schema import Config
 from trainer_core.config.toml_file import parse_toml
@@ -53,7 +53,7 @@ def inspect(preset: PresetFile) -> Inspected:
     """Read a preset as if it were to be shared."""
     try:
         text = preset.text()
-        config = check_preset(text, str(preset.path), find_preset=find_text)
+        config = check_preset(text, str(preset.path), find_preset=preset.find_preset)
     except UserError as error:
         return Inspected(preset, None, tuple(error.problems))
     if problem := _other_name(preset, text):
@@ -64,7 +64,7 @@ def inspect(preset: PresetFile) -> Inspected:
 def _other_name(preset: PresetFile, text: str) -> str | None:
     """Return the problem if the file says another name than the one by which it is found."""
     said = parse_toml(text, "").get("preset", {}).get("name", preset.name)
-    if said == preset.name:
+    if said == preset.name or preset.origin == "model":  # a model's is the preset that it was trained with
         return None
     return (
         f'{safe_text(preset.path)}: preset.name is "{said}", but the file is found as "{safe_text(preset.name)}";'

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from dbtui.natural import natural
-from trainer_core.config.chain import PRESET_NAME
+from trainer_core.config.chain import PRESET_NAME, FindPreset
 from trainer_core.config.toml_file import read_text
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.on_disk import is_absent, is_folder, why_closed
+from trainer_core.models.carried import is_model_name, read_carried
+from trainer_core.on_disk import from_home, is_absent, is_folder, why_closed
 from trainer_core.text import safe_text
 
 SUFFIX = ".toml"
@@ -23,20 +24,26 @@ class PresetFile:
 
     Attributes:
         name: by which `extends` and the commands find it: the file's name without `.toml`.
-        origin: "shipped" with dbtui, "yours" from the user's folder, or "file" if it was named by its path.
+        origin: "shipped" with dbtui, "yours" from the user's folder, "file" if it was named by its path, or
+            "model" if a model carries it.
     """
 
     name: str
     path: Path
-    origin: Literal["shipped", "yours", "file"]
+    origin: Literal["shipped", "yours", "file", "model"]
 
     def text(self) -> str:
-        """Return what the file holds.
+        """Return what the file holds, or of a model what it carries.
 
         Raises:
             UserError: it cannot be read.
         """
-        return read_text(self.path)
+        return read_carried(self.path).text if self.origin == "model" else read_text(self.path)
+
+    @property
+    def find_preset(self) -> FindPreset | None:
+        """What finds the presets that it extends; None for a model's, which extends none."""
+        return None if self.origin == "model" else find_text
 
 
 def shipped_folder() -> Path:
@@ -101,17 +108,25 @@ def find_text(name: str) -> str | None:
 
 
 def open_preset(name_or_file: str) -> PresetFile:
-    """Return the preset that a command names: a file if it looks like a path, else a name of the library.
+    """Return the preset that a command names: a file or a model if it looks like one, else a name of the library.
 
     Raises:
         UserError: there is none of that name.
     """
+    if is_model(name_or_file):
+        path = from_home(name_or_file)
+        return PresetFile(path.absolute().name, path, "model")
     if name_or_file.endswith(SUFFIX) or "/" in name_or_file or os.sep in name_or_file:
         path = Path(name_or_file)
         return PresetFile(path.name.removesuffix(SUFFIX), path, "file")
     if preset := find(name_or_file):
         return preset
     raise UserError(_unknown(name_or_file), ExitCode.CONFIG)
+
+
+def is_model(name_or_file: str) -> bool:
+    """Tell whether a model is named, and no preset of the library: a folder may be called as one of those is."""
+    return is_model_name(name_or_file) and find(name_or_file) is None
 
 
 def _presets_in(folder: Path, origin: Literal["shipped", "yours"]) -> Iterator[PresetFile]:

@@ -12,7 +12,7 @@ from rich.text import Text
 from dbtui.presets.inspect import Inspected
 from trainer_core.text import safe_text
 
-_ORIGINS = {"shipped": "dbtui", "yours": "you", "file": "file"}
+_ORIGINS = {"shipped": "dbtui", "yours": "you", "file": "file", "model": "model"}
 _LONGEST_LINE = 4000
 
 

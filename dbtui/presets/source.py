@@ -1,11 +1,12 @@
-"""What a person names on a command line as settings: a run, a preset of the library, or a file."""
+"""What a person names on a command line as settings: a run, a preset of the library, a file, or a model."""
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dbtui.presets.library import SUFFIX, find, find_text, shipped
+from dbtui.presets.library import SUFFIX, find, find_text, is_model, open_preset, shipped
+from dbtui.presets.settings import read_settings
 from dbtui.runs.find import choose_run
 from trainer_core.config.chain import LONGEST_CHAIN
 from trainer_core.config.reader import parse_config
@@ -23,9 +24,9 @@ class Source:
     """Settings that were named and read.
 
     Attributes:
-        kind: "run", "preset" or "file".
-        name: the run's or preset's name, or the file as it was named; safe to show.
-        text: what its file holds.
+        kind: "run", "preset", "file" or "model".
+        name: the run's or preset's name, or the file or model as it was named; safe to show.
+        text: what its file holds, or the model carries.
         config: its settings, complete.
         run: where it lies, if it is a run.
     """
@@ -62,7 +63,7 @@ class Source:
 
 
 def open_source(named: str, runs_dir: Path) -> Source:
-    """Read the settings of a run (name or folder, as it was trained last), of a preset (name), or of a file.
+    """Read the settings of a run (name or folder, as it was trained last), a preset (name), a file, or a model.
 
     Raises:
         UserError: there is nothing of that name, it cannot be read, or a run and a preset have the name.
@@ -70,6 +71,9 @@ def open_source(named: str, runs_dir: Path) -> Source:
     if not named.strip():
         raise UserError("an empty name: give a run, a preset or a file", ExitCode.CONFIG)
     path = Path(named)
+    if is_model(named):
+        carried = open_preset(named)
+        return Source("model", safe_text(named, 200), carried.text(), read_settings(carried))
     if named.endswith(SUFFIX):
         in_run = path.name == "run.toml" and is_file(path)
         return _of_run(open_run(path.parent)) if in_run else _of_file(path, "file", safe_text(named, 200))
@@ -100,5 +104,5 @@ def _of_file(path: Path, kind: str, name: str, run: RunDirectory | None = None) 
 def _unknown(named: str, runs_dir: Path) -> str:
     return (
         f'"{safe_text(named, 80)}" is no preset (`dbtui preset list`) and no run in {safe_text(runs_dir)}'
-        " (`dbtui runs`; --runs-dir names another folder); a file ends in .toml"
+        " (`dbtui runs`; --runs-dir names another folder); a file ends in .toml, a model in .safetensors"
     )

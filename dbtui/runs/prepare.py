@@ -1,4 +1,4 @@
-"""From a file and the options of a command line to a run directory that a trainer can be started on."""
+"""From a file or a model and the options of a command line to a run directory that a trainer can be started on."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,30 +22,38 @@ def configure(
     identifier: str | None = None,
     class_: str | None = None,
     concepts: Path | None = None,
+    runs_dir: Path = Path("runs"),
     tell: Callable[[str], None] = lambda note: None,
 ) -> "Config":
-    """Return the complete configuration of `file` (a path, or a preset's name), bound to this machine.
+    """Return the complete configuration of `file` (a path, a preset's name, or a model that carries its settings).
 
-    `tell` is called with what could not be taken over from the list `concepts`.
+    It is bound to this machine. The start model of a model's training is looked for among others in `runs_dir`.
+    `tell` is called with how it was found, and with what could not be taken over from the list `concepts`.
 
     Raises:
         UserError: what is wrong or missing in it, everything at once.
     """
-    from dbtui.presets.library import find_text, open_preset
+    from dbtui.presets.library import open_preset
+    from dbtui.presets.settings import read_settings
     from trainer_core.config.bindings import bind, require_bindings
     from trainer_core.config.concepts_list import read_concepts_list
     from trainer_core.config.prompts_file import with_prompts_of_file
-    from trainer_core.config.reader import read_config
 
     preset = open_preset(file)
-    config = read_config(preset.path, find_preset=find_text, overrides=overrides)
+    config = read_settings(preset, overrides=overrides)
     if concepts is not None:
         listed = read_concepts_list(concepts, config)
         for note in listed.notes:
             tell(note)
-        config = read_config(preset.path, find_preset=find_text, overrides=overrides, over=[listed.layer])
+        config = read_settings(preset, overrides=overrides, over=[listed.layer])
+    no_model = ""
+    if preset.origin == "model" and config.model.base is None:
+        from dbtui.runs.start_model import start_model_of
+
+        start = start_model_of(preset.path, model, runs_dir, tell)
+        model, no_model = start.base, start.missing
     config = bind(config, model=model, data=data, reg=reg, identifier=identifier, class_=class_)
-    require_bindings(config)
+    require_bindings(config, no_model=no_model)
     return with_prompts_of_file(config)
 
 

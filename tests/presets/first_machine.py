@@ -6,7 +6,9 @@ from pathlib import Path
 from dbtui.presets.library import find_text
 from trainer_core.config.prompts_file import with_prompts_of_file
 from trainer_core.config.reader import parse_config
+from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
+from trainer_core.resume.settings import field_of, settings_of
 from trainer_core.run.directory import RunDirectory, create_run
 from trainer_core.run.lines import encode_line
 from trainer_core.run.process import write_process_record
@@ -35,6 +37,25 @@ dir = "{home}/logs"
 push = true
 repo_id = "annabelle/frog"
 """
+GENTLE = 'extends = "sd15-12gb"\n[optimizer]\nlearning_rate = 5e-7\n[train]\nepochs = 3\n'
+PREVIEWS = '[sample]\nevery_n_steps = 100\n[[sample.prompts]]\nprompt = "a sls frog in the rain"\nseed = 7\n'
+SHAPES = {
+    "over a shipped preset": GENTLE,
+    "complete": "[train]\nmax_steps = 800\n[dataset.bucket]\nenable = true\nno_upscale = true\n",
+    "not as the shipped preset of that name": '[preset]\nname = "sd15-12gb"\n[optimizer]\ntype = "lion8bit"\n',
+    "lora": 'extends = "sd15-lora-8gb"\n[network]\nrank = 4\nconv_rank = 8\n[loss]\nmin_snr_gamma = 5\n',
+    "unchanged": 'extends = "sd15-8gb"\n',
+}
+
+
+def recipe(config: Config, *, with_prompts: bool = False) -> dict:
+    """Return the settings that a preset carries: without what belongs to one machine or one person."""
+    leaves = {"own"} if with_prompts else {"own", "prompt"}
+    return {
+        key: value
+        for key, value in settings_of(config).items()
+        if not (field_of(key).binding or field_of(key).about.personal in leaves or key.startswith("preset."))
+    }
 
 
 def make_run(home: Path, settings: str, name: str = "sls-frog-1") -> RunDirectory:

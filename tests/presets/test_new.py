@@ -10,53 +10,10 @@ from dbtui.presets.library import find
 from dbtui.presets.source import open_source
 from dbtui.runs.prepare import configure
 from tests.presets import first_machine as first
+from tests.presets.first_machine import GENTLE, PREVIEWS, SHAPES, recipe
 from trainer_core.config.fields import all_fields
 from trainer_core.config.reader import check_preset, read_config
-from trainer_core.resume.settings import field_of, settings_of
 from trainer_core.text import is_plain
-
-GENTLE = 'extends = "sd15-12gb"\n[optimizer]\nlearning_rate = 5e-7\n[train]\nepochs = 3\n'
-PREVIEWS = '[sample]\nevery_n_steps = 100\n[[sample.prompts]]\nprompt = "a sls frog in the rain"\nseed = 7\n'
-SHAPES = {
-    "over a shipped preset": GENTLE,
-    "complete": "[train]\nmax_steps = 800\n[dataset.bucket]\nenable = true\nno_upscale = true\n",
-    "not as the shipped preset of that name": '[preset]\nname = "sd15-12gb"\n[optimizer]\ntype = "lion8bit"\n',
-    "lora": 'extends = "sd15-lora-8gb"\n[network]\nrank = 4\nconv_rank = 8\n[loss]\nmin_snr_gamma = 5\n',
-    "unchanged": 'extends = "sd15-8gb"\n',
-}
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    first.set_up(tmp_path / first.USER, monkeypatch)
-    return tmp_path / first.USER
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """Return a function that goes to another machine, whose own presets are those given."""
-
-    def go(*presets):
-        folder = tmp_path / "other" / "presets"
-        folder.mkdir(parents=True)
-        for preset in presets:
-            (folder / preset.name).write_bytes(preset.read_bytes())
-        monkeypatch.setenv("DBTUI_CONFIG_DIR", str(folder.parent))
-        (tmp_path / "pictures" / "1_sls frog").mkdir(parents=True)
-        monkeypatch.chdir(tmp_path / "other")
-        return {"model": str(tmp_path / "sd15.safetensors"), "data": str(tmp_path / "pictures")}
-
-    return go
-
-
-def recipe(config, *, with_prompts):
-    """Return the settings that a preset carries: without what belongs to one machine or one person."""
-    leaves = {"own"} if with_prompts else {"own", "prompt"}
-    return {
-        key: value
-        for key, value in settings_of(config).items()
-        if not (field_of(key).binding or field_of(key).about.personal in leaves or key.startswith("preset."))
-    }
 
 
 @pytest.mark.parametrize("kept", [False, True])

@@ -1,7 +1,10 @@
 """The trainer as a process: stopped by a signal it saves and can be resumed; the bundle trains the same."""
 
+import getpass
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +17,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import trainer_core
+from dbtui.cli.app import run as command
 from dbtui.runs.summary import summarize
-from trainer_core.config.reader import read_config
+from tests.presets.first_machine import recipe
+from trainer_core.config.reader import parse_config, read_config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode
 from trainer_core.run.directory import create_run
@@ -160,6 +165,51 @@ def test_a_failed_final_save_loses_nothing(finished, run_file, tmp_path):
     resumed = subprocess.run([*TRAINER, str(run.path)], capture_output=True, text=True, check=False, timeout=300)
     assert resumed.returncode == 0, resumed.stderr
     assert_same_weights(run.output / "frog.safetensors", finished.output / "frog.safetensors")
+
+
+@pytest.fixture
+def elsewhere(finished, run_file, tmp_path, monkeypatch):
+    """Be on another machine, with the preset and the model of the finished run and the start model's file."""
+    assert command(["preset", "new", "gentle", "--from", str(finished.path), "-o", str(tmp_path)]) == 0
+    there = tmp_path / "there"
+    for name, variable in {"config": "DBTUI_CONFIG_DIR", "state": "DBTUI_STATE_DIR", "": "HOME"}.items():
+        monkeypatch.setenv(variable, str(there / name))
+    (there / "config" / "presets").mkdir(parents=True)
+    (there / "models").mkdir()
+    (tmp_path / "gentle.toml").rename(there / "config" / "presets" / "gentle.toml")
+    shutil.copy(finished.output / "frog.safetensors", there)
+    shutil.copy(run_file.with_name("tiny.safetensors"), there / "models" / "renamed.safetensors")
+    monkeypatch.chdir(there)
+    return there
+
+
+def test_it_is_repeated_elsewhere_from_its_preset_and_from_its_model(finished, run_file, elsewhere, capsys):
+    base, data = str(elsewhere / "models" / "renamed.safetensors"), ["--data", str(run_file.parent / "train")]
+    trained = recipe(read_config(finished.run_toml))
+    for words in (["gentle", "--model", base], ["frog.safetensors"]):
+        assert command(["preset", "check", words[0]]) == 0
+        capsys.readouterr()
+        assert command(["run", *words, *data, "--dry-run"]) == 0
+        config = parse_config(capsys.readouterr().out, "what would be run")
+        assert recipe(config) == trained
+        assert config.model.base == base
+    with safe_open(elsewhere / "frog.safetensors", "pt") as file:
+        told = json.dumps(file.metadata()) + (elsewhere / "config" / "presets" / "gentle.toml").read_text()
+    record = json.loads(finished.process_json.read_text())
+    places = [str(run_file.parent), str(finished.path), str(Path.home()), str(Path.cwd()), record["boot_id"]]
+    secret = [record["host"], "hf_" + "t" * 30, "owner/frog", "sls frog"]
+    assert not [trace for trace in (*places, *secret) if trace in told]
+    assert not re.search(rf"\b{re.escape(getpass.getuser())}\b", told)
+
+
+@pytest.mark.slow
+def test_what_it_repeats_is_the_same_to_the_last_bit(finished, run_file, elsewhere):
+    pictures = ["--data", str(run_file.parent / "train"), "--reg", str(run_file.parent / "reg")]
+    words = [sys.executable, "-m", "dbtui", "run", "frog.safetensors", *pictures, "--name", "again"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    again = elsewhere / "runs" / "again" / "output" / "last.safetensors"
+    assert_same_weights(again, finished.output / "frog.safetensors")
 
 
 def test_the_bundle_trains_the_same_where_nothing_of_dbtui_is_installed(finished, run_file, tmp_path, dbtui):

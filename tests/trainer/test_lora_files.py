@@ -10,6 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from tests.presets.first_machine import recipe
+from trainer_core.config.reader import check_preset
 from trainer_core.config.schema import Prompt
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.load import load_model
@@ -102,6 +104,8 @@ def test_metadata_is_an_allow_list_of_texts(trained, tmp_path):
     with safe_open(file, framework="pt") as opened:
         facts = opened.metadata()
     whole = json.dumps(facts)
+    assert {name for name in facts if name.startswith("dbtui.")} == {"dbtui.version", "dbtui.preset"}
+    assert {name.partition("_")[0].partition(".")[0] for name in facts} == {"dbtui", "modelspec", "ss", "sshs"}
     assert str(tmp_path) not in whole
     assert "/" not in whole.replace("stable-diffusion-v1/lora", "")
     assert (
@@ -131,6 +135,7 @@ def test_metadata_is_an_allow_list_of_texts(trained, tmp_path):
     base = Path(trained.config.model.base).read_bytes()
     assert facts["ss_new_sd_model_hash"] == hashlib.sha256(base).hexdigest()
     assert facts["ss_sd_model_hash"] == hashlib.sha256(base[0x100000:0x110000]).hexdigest()[:8]
+    assert recipe(check_preset(facts["dbtui.preset"], "x")) == recipe(trained.config)
 
 
 def test_hashes_cover_the_weights_and_not_the_title(trained, tmp_path):

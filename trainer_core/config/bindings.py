@@ -20,17 +20,20 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
 _REPEATS_FOLDER = re.compile(r"-?\d+[_ ]")
+_NO_MODEL = "no start model: give it with --model (a file, a folder, or a Hub id), or set model.base"
 
 
-def require_bindings(config: Config) -> None:
+def require_bindings(config: Config, *, no_model: str = "") -> None:
     """Refuse a configuration that lacks what every run needs, or names what nothing in it uses.
+
+    `no_model` says more than usual of a start model that is missing.
 
     Raises:
         UserError: each problem with the option that mends it.
     """
     missing = []
     if config.model.base is None:
-        missing.append("no start model: give it with --model (a file, a folder, or a Hub id), or set model.base")
+        missing.append(no_model or _NO_MODEL)
     if config.dataset.train_dir is None and not config.concept:
         missing.append(
             "no pictures: give their folder with --data (with --identifier and --class if it is a plain folder"

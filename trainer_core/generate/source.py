@@ -9,8 +9,7 @@ from typing import Literal
 from trainer_core.config.reader import read_config
 from trainer_core.config.schema import Config
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.models.header import Header, read_header
-from trainer_core.models.layout import component_files
+from trainer_core.models.carried import header_of
 from trainer_core.models.lora.inspect import DOWN
 from trainer_core.models.sniff import sniff
 from trainer_core.on_disk import from_home, is_file, is_folder
@@ -69,9 +68,9 @@ def find_source(named: str) -> Source:
             return _of_run(open_run(path))
         if is_file(path / STATE):
             return _checkpoint(open_run(path.absolute().parent.parent), path.absolute())
-    run = _run_around(path)
+    run = run_around(path)
     config = read_config(run.configuration) if run else None
-    header = _header(path)
+    header = header_of(path)
     if header and any(name.endswith(DOWN) for name in header.tensors):
         return Source("lora", named, _title(path, run), run, config, header.metadata)
     info = sniff(named)
@@ -122,7 +121,7 @@ def _checkpoint(run: RunDirectory, path: Path) -> Source:
     )
 
 
-def _run_around(path: Path) -> RunDirectory | None:
+def run_around(path: Path) -> RunDirectory | None:
     """Return the run in whose output/ a model lies."""
     above = path.absolute().parent.parent
     return RunDirectory(above) if is_file(above / "run.toml") and path.absolute().parent.name == "output" else None
@@ -132,15 +131,6 @@ def _title(path: Path, run: RunDirectory | None) -> str:
     """Return the name of a model file or folder; one that is only called `last` has its run's."""
     name = path.absolute().name if is_folder(path) else path.stem
     return run.name if run and name == final_name(None) else name
-
-
-def _header(path: Path) -> Header | None:
-    """Return what a safetensors file, or the U-Net of a folder, says; None where it is neither, or damaged."""
-    files = component_files(path / "unet", "unet") if is_folder(path) else [path] if is_file(path) else []
-    for file in files:
-        if file.suffix.lower() == ".safetensors":
-            return read_header(file)
-    return None
 
 
 def _trains_lora(config: Config) -> bool:

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.disk import why_not_writable
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.carried import kept_facts
 from trainer_core.models.layout import target_path, yaml_path
 from trainer_core.models.lora.inspect import check_lora_file
 from trainer_core.models.preflight import check_model
-from trainer_core.on_disk import exists, is_file, is_folder, is_utf8, why_closed
+from trainer_core.on_disk import exists, from_home, is_file, is_folder, is_utf8, why_closed
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def convert(
     """Write the model `source` to `target`: a `.safetensors` or `.ckpt` file, or else a Diffusers folder.
 
     The suffix is written in small letters. `own_precisions` gives components a type of their own. A `lora` file is
-    added to the weights, times `lora_scale`. What is there already is replaced only with `force`.
+    added to the weights, times `lora_scale`; without one, the settings that the model carries go along. What is
+    there already is replaced only with `force`.
     Raises a UserError: exit code 2 for what cannot be asked for, 4 for the source, 6 for the target.
     """
     form = form_of_target(target)
@@ -101,7 +103,14 @@ def convert(
         model.scheduler_config = scheduler_config(model.scheduler_config, scheduler)
     _check_yaml(model, target, form, force=force)
     progress("writing and verifying")
-    saved = save_model(model, _stem(target, form), format=form, precision=precision, own_precisions=own_precisions)
+    saved = save_model(
+        model,
+        _stem(target, form),
+        format=form,
+        precision=precision,
+        metadata=kept_facts(from_home(source)) if lora is None else {},
+        own_precisions=own_precisions,
+    )
     return Converted(model, form, saved)
 
 

@@ -1,7 +1,7 @@
 """What a result says about itself: an allow-list of facts, every value text; never a path, host or secret.
 
 The `ss_` names are those of sd-scripts, which web UIs read; `modelspec.` is Stability AI's model specification. A
-setting that has no value is left out.
+setting that has no value is left out. `dbtui.preset` holds all of them as a preset that repeats the training.
 """
 
 import json
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer_core import __version__
+from trainer_core.config.carried import carried_preset
+from trainer_core.models.carried import PRESET
+from trainer_core.models.hashed import LEGACY, NAME, VAE, WHOLE
 from trainer_core.models.hashes import legacy_hash, whole_hash
 from trainer_core.models.lora.adapters import Adapters
 from trainer_core.models.snapshot import MODELSPEC_VERSION
@@ -74,12 +77,13 @@ def model_metadata(job: Job, title: str) -> dict[str, str]:
         "modelspec.resolution": f"{width}x{height}",
         "ss_output_name": title,
         "dbtui.version": __version__,
+        PRESET: carried_preset(job.config),
         **_progress(job),
         **_data(job),
         **{f"ss_{name}": attrgetter(key)(job.config) for name, key in _SETTINGS.items()},
         **{f"ss_{name}": rate for name, rate in _learning_rates(job).items()},
         **job.model.family.kohya_facts(job.model.prediction),
-        **_base(job, with_whole_hash=job.adapters is not None),
+        **_base(job),
         **(_network(job, job.adapters) if job.adapters else {}),
     }
     if job.config.save.tag_frequency:
@@ -158,17 +162,19 @@ def _only(values: set[Any]) -> Any:
     return _MIXED_RANKS if len(values) > 1 else next(iter(values), None)
 
 
-def _base(job: Job, *, with_whole_hash: bool) -> dict[str, str]:
-    """Return name and hashes of the start model; only a single file has hashes, if it still lies there."""
+def _base(job: Job) -> dict[str, str]:
+    """Return name and hashes of the start model; only a single file has hashes, if it still lies there.
+
+    The short hash alone does not tell a model from one that was trained from it: both may have that part alike.
+    """
     info, vae = job.model.info, job.config.model.vae
-    facts = {"ss_sd_model_name": info.base if info.is_hub_id else Path(info.base).name}
+    facts = {NAME: info.base if info.is_hub_id else Path(info.base).name}
     if vae is not None:
-        facts["ss_vae_name"] = Path(vae).name
+        facts[VAE] = Path(vae).name
     try:
         if info.path is not None and info.path.is_file():
-            facts["ss_sd_model_hash"] = legacy_hash(info.path)
-            if with_whole_hash:
-                facts["ss_new_sd_model_hash"] = _whole_hash(info.path, info.path.stat().st_mtime_ns)
+            facts[LEGACY] = legacy_hash(info.path)
+            facts[WHOLE] = _whole_hash(info.path, info.path.stat().st_mtime_ns)
     except OSError:
         pass  # moved since it was loaded
     return facts
