@@ -13,10 +13,13 @@ from trainer_core.models.lora.adapters import Adapter, Adapters
 from trainer_core.models.lora.build import modules_of, new_adapters, started_adapters
 from trainer_core.models.lora.inspect import DOWN, UP
 from trainer_core.models.lora.places import Part
+from trainer_core.models.quantized import quantize
 from trainer_core.train.attention import set_attention
 from trainer_core.train.learning_rate import peak_learning_rates
 from trainer_core.train.precision import Precision
 
+_NOT_IN_8_BITS = ("conv_in", "conv_out", "time_embedding")
+"""Modules of the U-Net that all of its numbers pass, and that are small."""
 _PARTS: tuple[Part, Part] = ("unet", "text_encoder")
 
 
@@ -61,6 +64,10 @@ def place_for_training(
         model.unet.enable_gradient_checkpointing()
         if has_text_encoder:
             model.text_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+    if adapters is not None and config.memory.base_dtype != "same":
+        quantize(model.unet, config.memory.base_dtype, precision.base, beside=_NOT_IN_8_BITS)
+        if has_text_encoder:  # else its output is cached, as a rule, and it leaves the device
+            quantize(model.text_encoder, config.memory.base_dtype, precision.base)
     model.unet.to(device, precision.base).train().requires_grad_(is_full)
     model.text_encoder.to(device, precision.base).requires_grad_(is_full and has_text_encoder)
     model.text_encoder.train(has_text_encoder)

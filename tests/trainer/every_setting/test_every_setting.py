@@ -169,7 +169,7 @@ DEAD_ELSEWHERE = {
     "no_token_padding": "text_encoder.no_token_padding",
     "stop_text_encoder_training": "text_encoder.stop_at_step",
     "v_pred_like_loss": None,
-    "fp8_base": None,
+    "fp8_base": "memory.base_dtype",
     "min_snr_gamma": "loss.min_snr_gamma",
     "prior_loss_weight": "prior.weight",
     "push_to_hub": "hub.push",

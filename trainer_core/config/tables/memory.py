@@ -3,6 +3,7 @@
 from typing import Literal
 
 from trainer_core.config.declare import Table, UsedWhen, setting
+from trainer_core.config.tables.types import AS_LORA
 
 
 class Memory(Table):
@@ -39,6 +40,14 @@ class Memory(Table):
         group="Memory",
         affects="memory",
         changeable=True,
+    )
+    base_dtype: Literal["same", "int8", "fp8"] = setting(
+        "same",
+        "Type in which a LoRA's frozen model lies in memory: that of the forward pass, or 8 bits, which are turned"
+        " into it where they are used. The LoRA then learns beside a slightly coarser model.",
+        group="Memory",
+        affects="loss",
+        used_when=AS_LORA,
     )
     attention: Literal["sdpa", "xformers", "sliced"] = setting(
         "sdpa",
