@@ -159,6 +159,44 @@ def test_a_single_picture_that_does_not_fit_ends_the_training_with_its_weights_w
     assert all(parameter.grad is None for parameter in job.parameters.values())
 
 
+def test_with_auto_it_steps_down_as_far_as_needed_says_so_and_learns_the_same(make_job, run_job, recorder):
+    tables = {"side": 128, "train": {**FOUR, "max_steps": 2}}
+    plain = [report.loss for report in run_job(make_job(**tables))]
+    job = make_job(events=recorder, memory={"auto": True}, **tables)
+    needed = ["gradient_checkpointing", "fused_backward"]
+
+    def fail(module, inputs):
+        if module.training and not all(getattr(job.config.memory, name) for name in needed):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    job.model.unet.register_forward_pre_hook(fail)
+    assert [report.loss for report in run_job(job)] == pytest.approx(plain, abs=2e-6)
+    told = [(event["code"], event.get("size")) for event in recorder.events if event["kind"] == "warning"]
+    halves = [("out_of_memory", 2), ("out_of_memory", 1)]
+    assert told == [*halves, ("memory_stepped_down", None)] * 2
+    assert job.model.unet.is_gradient_checkpointing
+    assert job.config.memory.attention == "sdpa"
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_with_auto_it_ends_where_nothing_more_helps(lora, make_job, recorder):
+    method = {"method": {"train": "lora"}} if lora else {}
+    memory = {"auto": True, "gradient_checkpointing": True}
+    job = make_job(events=recorder, memory=memory, train={**FOUR, "batch_size": 1}, **method)
+    with small_memory(job, 0), pytest.raises(UserError, match="not enough memory for a single picture") as caught:
+        train(job, lambda report: None, lambda: True)
+    told = [event["text"] for event in recorder.events if event["kind"] == "warning"]
+    settings = (
+        ['memory.attention = "sliced"']
+        if lora
+        else ["memory.fused_backward = true", 'memory.attention = "sliced"']
+    )
+    assert [setting in text for setting, text in zip(settings, told, strict=True)] == [True] * len(settings)
+    assert not any(setting in caught.value.problems[0] for setting in settings)
+    assert caught.value.__context__ is None
+    assert all(parameter.grad is None for parameter in job.parameters.values())
+
+
 def test_an_update_that_does_not_fit_says_so(make_job, run_job, monkeypatch):
     job = make_job(train=FOUR)
     run_job(job, 1)
@@ -301,6 +339,7 @@ def test_advice_names_only_what_is_not_chosen_and_what_is_possible(make_job):
         }
     )
     assert advice(lean) == [
+        "memory.fused_backward = true",
         'method.train = "lora"',
         'memory.attention = "sliced"',
         "a dataset.resolution below 512 x 512",

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from trainer_core.config.learning_rules import ALL_AT_ONCE
 from trainer_core.config.schema import Config
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
@@ -87,6 +88,7 @@ def advice(config: Config) -> list[str]:
     ways = [
         ("memory.gradient_checkpointing = true", not memory.gradient_checkpointing),
         ('dataset.cache_latents = "disk"', config.dataset.cache_latents == "off"),
+        ("memory.fused_backward = true", is_full and _can_fuse(config)),
         ('optimizer.type = "adamw8bit"', is_full and config.optimizer.type not in _LEAN_OPTIMIZERS),
         ('memory.mixed_precision = "bf16" (or "fp16")', memory.mixed_precision == "no"),
         ("ema.enable = false", config.ema.enable),
@@ -94,10 +96,16 @@ def advice(config: Config) -> list[str]:
         ("memory.full_bf16 = true", memory.mixed_precision == "bf16" and not memory.full_bf16),
         ("memory.full_fp16 = true", memory.mixed_precision == "fp16" and not memory.full_fp16),
         ('method.train = "lora"', is_full),
+        ('memory.base_dtype = "int8"', not is_full and memory.base_dtype == "same"),
         ('memory.attention = "sliced"', memory.attention != "sliced"),
     ]
     width, height = config.dataset.resolution
     return [way for way, helps in ways if helps] + [f"a dataset.resolution below {width} x {height}"]
+
+
+def _can_fuse(config: Config) -> bool:
+    is_possible = config.optimizer.type not in ALL_AT_ONCE and config.train.gradient_accumulation == 1
+    return is_possible and not config.memory.fused_backward
 
 
 @contextmanager

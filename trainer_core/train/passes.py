@@ -19,6 +19,7 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.stop_signals import StopRequestedError
 from trainer_core.text import safe_text
 from trainer_core.train.job import Job
+from trainer_core.train.ladder import SteppedDownError, step_down
 from trainer_core.train.noise import normal, perturbed, shaped
 from trainer_core.train.out_of_memory import free_memory, half, is_out_of_memory, told_advice
 
@@ -74,8 +75,9 @@ class Passes:
         """Add the gradients of optimizer step `step` (from 0) to the parameters', which have none yet.
 
         Where the memory does not do, the step begins anew with half of the batch in each pass. Raises
-        UserError(OUT_OF_MEMORY), with no gradient left, if a single sample does not fit, and StopRequestedError
-        where a stop is asked for and the other batches would take too long: the weights are those before the step.
+        UserError(OUT_OF_MEMORY), with no gradient left, if a single sample does not fit (SteppedDownError where
+        `memory.auto` can do something about it), and StopRequestedError where a stop is asked for and the other
+        batches would take too long: the weights are those before the step.
         """
         return self.in_smaller_parts(step, lambda: self._of_step(step, batches))
 
@@ -188,6 +190,7 @@ class Passes:
     def _take_half(self, step: int, reason: str) -> None:
         bucket, count = self._at_work
         if count == 1:
+            self._step_down(step)
             text = f"Step {step + 1}: there was not enough memory for a single picture. "
             raise UserError(text + told_advice(self.job.config, reason), ExitCode.OUT_OF_MEMORY)
         self.most[bucket] = size = half(count)
@@ -199,6 +202,15 @@ class Passes:
             step=step,
             size=size,
         )
+
+    def _step_down(self, step: int) -> None:
+        """With `memory.auto`, raise SteppedDownError if something can be done; whole batches are tried again."""
+        told = step_down(self.job) if self.job.config.memory.auto else None
+        if told is not None:
+            self.most.clear()
+            text = f"step {step + 1}: there was not enough memory for a single picture; {told}"
+            self.job.events.emit("warning", code="memory_stepped_down", text=text, step=step)
+            raise SteppedDownError
 
 
 def parts_of(count: int, most: int) -> Iterator[slice]:

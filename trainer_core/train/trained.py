@@ -61,9 +61,7 @@ def place_for_training(
     is_full, has_text_encoder = adapters is None, config.text_encoder.train
     set_attention(model.unet, config.memory.attention, device)
     if config.memory.gradient_checkpointing:
-        model.unet.enable_gradient_checkpointing()
-        if has_text_encoder:
-            model.text_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        checkpoint_gradients(model, text_encoder=has_text_encoder)
     if adapters is not None and config.memory.base_dtype != "same":
         quantize(model.unet, config.memory.base_dtype, precision.base, beside=_NOT_IN_8_BITS)
         if has_text_encoder:  # else its output is cached, as a rule, and it leaves the device
@@ -80,6 +78,13 @@ def place_for_training(
     adapters.to(device, precision.weights)
     ratio = config.network.loraplus_lr_ratio
     return [group for part in parts for group in _adapter_groups(part, adapters.of(part), peaks[part], ratio)]
+
+
+def checkpoint_gradients(model: Any, *, text_encoder: bool) -> None:
+    """From now on compute activations twice instead of keeping them."""
+    model.unet.enable_gradient_checkpointing()
+    if text_encoder:
+        model.text_encoder.gradient_checkpointing_enable({"use_reentrant": False})
 
 
 def _whole(part: Part, module: Any, learning_rate: float) -> Group:

@@ -161,6 +161,17 @@ def gradients(observer: Observer, tables: Tables) -> Any:
     return max(together)
 
 
+def short_of_memory(observer: Observer, tables: Tables) -> Any:
+    """What is told of a run in a memory that holds no picture's activations."""
+
+    def look(unet: Any, _: Any) -> None:
+        if unet.training and not unet.is_gradient_checkpointing:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with _watched(observer, lambda model: model.unet.register_forward_pre_hook(look)):
+        return [event["text"] for event in observer.run(tables, train).events if event["kind"] == "warning"]
+
+
 def presets(observer: Observer, tables: Tables) -> Any:
     """What `dbtui preset list` tells of a preset, without its settings."""
     from dbtui.cli.app import run
@@ -215,6 +226,7 @@ LOOKS = {
         drawn,
         memory,
         gradients,
+        short_of_memory,
         requests,
         presets,
     )

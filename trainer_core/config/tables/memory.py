@@ -9,6 +9,14 @@ from trainer_core.config.tables.types import AS_LORA
 class Memory(Table):
     """Precision and what is traded for memory."""
 
+    auto: bool = setting(
+        False,
+        "Where not even a single picture fits: compute activations twice, then update the weights inside the"
+        " backward pass, then slice the attention, before the training ends. It says so, and learns the same.",
+        group="Memory",
+        affects="memory",
+        changeable=True,
+    )
     mixed_precision: Literal["no", "fp16", "bf16"] = setting(
         "no", "Precision of the forward pass while the weights stay float32.", group="Memory", affects="memory"
     )
