@@ -1,11 +1,13 @@
-"""A new run from an earlier one: all its answers as a draft, over the preset that it was made from."""
+"""A new run from an earlier one, or from what a model carries: its answers as a draft, over a preset."""
 
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from dbtui.presets.differing import differing
-from dbtui.presets.library import find, find_text
+from dbtui.presets.library import PresetFile, find, find_text
+from dbtui.presets.settings import read_settings
+from dbtui.runs.start_model import start_model_of
 from dbtui.wizard.answers import preset_values, resolved
 from dbtui.wizard.draft import Draft, Goal, Tables
 from dbtui.wizard.subjects.written import word_of, written_concepts
@@ -14,7 +16,7 @@ from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory
-from trainer_core.text import safe_text
+from trainer_core.text import is_plain, safe_text
 
 _STEP = "review"
 """Where the draft begins: everything is answered, and each step is one key away."""
@@ -37,6 +39,22 @@ def draft_of_file(path: Path, origin: str = "") -> Draft:
     """
     config = read_config(path, find_preset=find_text)
     return draft_of_config(config, origin or safe_text(path.name))
+
+
+def draft_of_model(path: Path, runs_dir: Path) -> Draft:
+    """Return the answers that a model carries, with its start model if that is found here.
+
+    What was taught is not among them: the draft begins with the first question that is open.
+
+    Raises:
+        UserError: it carries none, or none that can be used.
+    """
+    draft = draft_of_config(read_settings(PresetFile(path.name, path, "model")), f"model {path.name}")
+    base = start_model_of(path, None, runs_dir, lambda text: None).base
+    if base and is_plain(base):  # else nobody could type or read it
+        draft.set("model.base", base)
+    draft.step = "subject" if draft.get("model.base") else "model"
+    return draft
 
 
 def draft_of_config(config: Config, origin: str) -> Draft:
@@ -90,7 +108,8 @@ def _goal(config: Config) -> Goal:
 
 
 def _means(draft: Draft, config: Config) -> bool:
+    """Compare the settings; what [preset] says of them, such as a licence, is no answer, and a model lacks it."""
     try:
-        return resolved(draft) == config
+        return resolved(draft).model_copy(update={"preset": config.preset}) == config
     except UserError:
         return False

@@ -93,6 +93,19 @@ async def new_from(app: "WizardApp", run: RunDirectory, mend: "Mend | None" = No
         app.new_run(draft)
 
 
+async def repeat_model(app: "WizardApp", path: Path) -> None:
+    """Begin a new run with the settings that a model was trained with."""
+    from dbtui.wizard.from_run import draft_of_model
+
+    app.notify("reading its settings, and looking for its start model …", timeout=4)
+    try:
+        draft = await in_thread(draft_of_model, path, app.options.runs_dir)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        await tell(app, f"no new run can be made from {safe_text(path.name, 80)}", error)
+        return
+    app.new_run(draft)
+
+
 async def try_demo(app: "WizardApp") -> None:
     """Make the demo's run, start and watch it."""
     app.notify("drawing pictures and building a tiny model: a few seconds …", timeout=8)

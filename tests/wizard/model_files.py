@@ -30,9 +30,9 @@ def write_model(
     )
 
 
-def write_lora(path: Path) -> Path:
+def write_lora(path: Path, metadata: dict[str, str] | None = None) -> Path:
     """Write what looks like a LoRA."""
-    return _write(path, {"lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight": [2, 2]}, None)
+    return _write(path, {"lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight": [2, 2]}, metadata)
 
 
 def _write(path: Path, shapes: dict[str, list[int]], metadata: dict[str, str] | None) -> Path:

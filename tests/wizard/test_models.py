@@ -4,6 +4,7 @@ import threading
 import pytest
 
 import dbtui.wizard.models.search as module
+from dbtui.presets.library import find_text
 from dbtui.wizard.draft import Draft
 from dbtui.wizard.draft_file import state_folder
 from dbtui.wizard.models.facts import fact_lines, facts_of, remarks, whole
@@ -14,6 +15,10 @@ from dbtui.wizard.models.settled import take, turn
 from dbtui.wizard.recent import MOST, recent_models, remember_model
 from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from tests.wizard.model_files import write_lora, write_model
+from trainer_core.config.carried import carried_preset
+from trainer_core.config.reader import parse_config
+from trainer_core.models.hashed import LEGACY, NAME, WHOLE
+from trainer_core.models.hashes import legacy_hash, whole_hash
 
 SDXL = "conditioner.embedders.0.model.ln_final.bias"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -226,6 +231,43 @@ async def test_what_it_looks_like(open_app, looks_like, web_ui, size, name):
         await pilot.press("end")
         await settle(pilot)
         await looks_like(pilot, name)
+
+
+async def test_a_new_run_as_a_model_was_trained(open_app, web_ui, tmp_path):
+    base = web_ui / "v1-5.safetensors"
+    facts = {NAME: base.name, LEGACY: legacy_hash(base), WHOLE: whole_hash(base)}
+    config = parse_config(
+        'schema = 1\nextends = "sd15-lora-8gb"\n[network]\nrank = 4\n', "x", find_preset=find_text
+    )
+    write_lora(web_ui / "a-frog.safetensors", {"dbtui.preset": carried_preset(config), **facts})
+    async with open_app(size=NARROW) as (app, pilot):
+        app.screen.action_visit("models")
+        await settle(pilot)
+        await pilot.press("down")
+        await until(pilot, lambda: "f  a new run with the settings" in screen_text(app), "it is offered")
+        await pilot.press("up", "f")
+        await settle(pilot)
+        assert not app.draft.is_begun
+        await pilot.press("down")
+        await until(pilot, lambda: "f  a new run with the settings" in screen_text(app), "it is offered")
+        await pilot.press("f")
+        await until(pilot, lambda: app.draft.is_begun, "the draft is there")
+        await settle(pilot)
+    assert (app.draft.preset, app.draft.get("network.rank"), app.draft.step) == ("sd15-lora-8gb", 4, "subject")
+    assert app.draft.get("model.base") == str(base)
+
+
+async def test_settings_that_are_hostile_are_told(open_app, web_ui):
+    write_lora(web_ui / "a-frog.safetensors", {"dbtui.preset": 'schema = 1\n[model]\nbase = "/etc/\u202ex"\n'})
+    async with open_app(size=NARROW) as (app, pilot):
+        app.screen.action_visit("models")
+        await settle(pilot)
+        await pilot.press("down")
+        await until(pilot, lambda: "f  a new run with the settings" in screen_text(app), "it is offered")
+        await pilot.press("f")
+        await until(pilot, lambda: "belongs to one machine" in screen_text(app), "it is told")
+        assert "\u202e" not in screen_text(app)
+        assert not app.draft.is_begun
 
 
 async def test_none(open_app, looks_like):

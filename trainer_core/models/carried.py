@@ -4,6 +4,7 @@ Whoever uses it reads it as a stranger's preset (`config.reader.check_preset`). 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def is_model_name(named: str) -> bool:
     return path.suffix.lower() in {".safetensors", *CKPT_SUFFIXES} or is_diffusers_folder(path)
 
 
+def carries_preset(path: Path) -> bool:
+    """Tell whether the model at `path` carries settings, whatever they are worth; nothing is raised."""
+    with suppress(UserError, OSError):
+        return PRESET in read_carried(path).metadata
+    return False
+
+
 def read_carried(path: Path) -> Carried:
     """Return what the model at `path` tells of its training: a whole model or a LoRA.
 
@@ -54,7 +62,7 @@ def read_carried(path: Path) -> Carried:
     text = header.metadata.get(PRESET)
     if text is None:
         why = "carries no settings: dbtui did not train it, or an earlier version did, or it was converted since"
-        raise _error(path, f"{why}; name a preset or a run file", ExitCode.CONFIG)
+        raise _error(path, f"{why}; name a preset or a run file, a start model with --model", ExitCode.CONFIG)
     if len(text) > LARGEST_FILE:
         why = f"its settings are larger than {LARGEST_FILE // 1024} KB, which none that dbtui wrote are"
         raise _error(path, f"{why}; do not use them", ExitCode.CONFIG)

@@ -19,8 +19,8 @@ def facts_text(facts: ModelFacts | None) -> Text:
     return Text("\n".join([f"{facts.sign} {kind}", f"  {form}", *(f"! {remark}" for remark in remarks(facts))]))
 
 
-def about_model(model: ListedModel) -> Text:
-    """Say everything about a model of the list."""
+def about_model(model: ListedModel, *, carries: bool = False) -> Text:
+    """Say everything about a model of the list; `carries` tells whether the settings that made it are in it."""
     text = Text(safe_text(model.known.name), style="bold")
     if model.known.where:
         text.append(f"\n{safe_text(model.known.where)}", style="not bold")
@@ -33,4 +33,6 @@ def about_model(model: ListedModel) -> Text:
     lines = [model.trouble] if not model.is_usable else [*fact_lines(model.facts), *remarks(model.facts)]
     for line in lines:
         text.append(f"\n\n{line}", style="not bold")
+    if carries:
+        text.append("\n\nf  a new run with the settings that made it", style="not bold")
     return text

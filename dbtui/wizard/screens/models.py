@@ -1,5 +1,6 @@
 """The models on this machine: what each is, and a new run from one of them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.text import Text
@@ -10,11 +11,14 @@ from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Label, Static
 
+from dbtui.wizard import run_actions
 from dbtui.wizard.draft import Draft
+from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.models.about import about_model
 from dbtui.wizard.models.search import ListedModel, known_models
 from dbtui.wizard.widgets.model_list import ModelList
 from dbtui.wizard.widgets.problem_lines import ProblemLines
+from trainer_core.models.carried import carries_preset
 
 if TYPE_CHECKING:
     from dbtui.wizard.app import WizardApp
@@ -41,15 +45,22 @@ of `?` only loading it will tell.
 
 `enter` begins a new run from the model under the cursor, `g` draws with it, `r` looks again.
 
+A model or LoRA that dbtui trained carries its settings: `f` begins a new run with them, from its own start model.
+
 Only headers are read. Other places are not searched: name a model in the second step of a new run, and it is
 listed here from then on.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "use", "new run from it", id="models.use", tooltip="Begin a new run from this model"),
+        Binding("f", "repeat", "repeat", show=False, id="models.repeat", tooltip="A new run, trained as it was"),
         Binding("g", "draw", "draw with it", id="models.draw", tooltip="Make pictures with this model"),
         Binding("r", "search", "look again", id="models.search", tooltip="Look again for models"),
         Binding("escape", "back", "home", id="models.back", tooltip="Go back to the list of runs"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._carrying: str | None = None
 
     @property
     def wizard(self) -> "WizardApp":
@@ -93,12 +104,25 @@ listed here from then on.
     @on(ModelList.Moved)
     def _about(self) -> None:
         if model := self.query_one(ModelList).model:
-            self.query_one("#facts", Static).update(about_model(model))
+            self.query_one("#facts", Static).update(about_model(model, carries=model.base == self._carrying))
+            self._look_inside(model)
         self.query_one(ProblemLines).show(())
+        self.refresh_bindings()
+
+    @work(exclusive=True, group="inside", exit_on_error=False)
+    async def _look_inside(self, model: ListedModel) -> None:
+        """Offer to repeat the training where the model tells of it."""
+        if model.base == self._carrying or not await in_thread(carries_preset, Path(model.base)):
+            return
+        self._carrying = model.base
+        self.query_one("#facts", Static).update(about_model(model, carries=True))
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done with the model under the cursor."""
+        if action == "repeat" and self.is_mounted:
+            model = self.query_one(ModelList).model
+            return model is not None and model.base == self._carrying
         if action in {"use", "draw"} and self.is_mounted:
             return self.query_one(ModelList).model is not None
         return True
@@ -115,6 +139,12 @@ listed here from then on.
         draft = Draft()
         draft.set("model.base", model.base)
         self.wizard.new_run(draft)
+
+    @work(exclusive=True, group="run", exit_on_error=False)
+    async def action_repeat(self) -> None:
+        """Begin a new run with the settings that made the model under the cursor."""
+        if model := self.query_one(ModelList).model:
+            await run_actions.repeat_model(self.wizard, Path(model.base))
 
     def action_draw(self) -> None:
         """Draw with the model under the cursor."""
