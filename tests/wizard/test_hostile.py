@@ -119,6 +119,7 @@ def valid_draft(paths: dict[str, Path]) -> Draft:
     return draft
 
 
+@pytest.mark.row(43, 44)
 @pytest.mark.parametrize(
     ("size", "tabs"),
     [

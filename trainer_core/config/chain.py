@@ -67,6 +67,10 @@ def _ancestor(extends: Any, names: list[str], source: str, find_preset: FindPres
             f'"{extends}" cannot be followed here; `dbtui run FILE --dry-run` prints the resolved file,'
             " which extends nothing"
         )
-    if (text := find_preset(extends)) is None:
+    try:
+        text = find_preset(extends)
+    except UserError as error:
+        raise UserError([f"{source}: extends {problem}" for problem in error.problems], error.code) from None
+    if text is None:
         raise refuse(f'"{extends}", which is not a preset (`dbtui preset list` shows them all)')
     return text

@@ -12,7 +12,7 @@ from trainer_core.text import safe_text
 LARGEST_FILE = 64 * 1024
 """Bytes. The longest sensible file has a few thousand."""
 
-_MOST_DOTS = 256
+_MOST_DOTS = 128
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 

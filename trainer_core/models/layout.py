@@ -149,7 +149,7 @@ def check_vae_scale(folder: Path) -> None:
 
 def _other_scale(vae: dict[str, Any]) -> str | None:
     scale = vae.get("scaling_factor", SCALING_FACTOR)
-    if isinstance(scale, int | float) and abs(scale - SCALING_FACTOR) < 1e-6:
+    if isinstance(scale, float) and abs(scale - SCALING_FACTOR) < 1e-6:
         return None
     return (
         f"the VAE's scaling_factor is {safe_text(scale, limit=40)}, which no single file can hold and no SD 1.x or"
@@ -174,16 +174,16 @@ def _check_pipeline(path: Path, index: dict[str, Any]) -> None:
         raise _error(path, f"this is {known}; training needs an SD 1.x or SD 2.x model")
     for name, value in index.items():
         library = value[0] if isinstance(value, list) and value else None
-        if name in WEIGHT_STEMS and library not in {"diffusers", "transformers"}:
+        if name in WEIGHT_STEMS and library not in ("diffusers", "transformers"):
             raise _error(path, f"its model_index.json takes {name} from {library!r}: code of its own is not run")
 
 
 def _folder_family(path: Path, unet: dict[str, Any]) -> Literal["sd1", "sd2"]:
-    if unet.get("in_channels", 4) != 4:
-        kind = OTHER_INPUTS.get(unet["in_channels"], "a special model")
-        raise _error(path, f"this is {kind}; training needs a U-Net with 4 input channels")
-    width = unet.get("cross_attention_dim")
-    if width in {768, 1024}:
+    channels, width = unet.get("in_channels", 4), unet.get("cross_attention_dim")
+    if channels != 4:
+        kind = OTHER_INPUTS.get(channels) if isinstance(channels, int) else None
+        raise _error(path, f"this is {kind or 'a special model'}; training needs a U-Net with 4 input channels")
+    if width in (768, 1024):
         return "sd1" if width == 768 else "sd2"
     return "sd2" if unet.get("use_linear_projection") else "sd1"
 

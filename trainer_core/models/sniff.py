@@ -25,9 +25,11 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 CKPT_SUFFIXES = {".ckpt", ".pt", ".pth"}
 V_BIAS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
 V_BIAS_STD = 0.09  # epsilon models lie below, v models above
+LARGEST_BIAS = 1e6
 MIN_EMA_KEYS = 100
-YAML_V = re.compile(r"^\s*parameterization:\s*['\"]?v['\"]?\s*(#.*)?$", re.MULTILINE)
-YAML_CONTEXT = re.compile(r"^\s*context_dim:\s*(\d+)", re.MULTILINE)
+YAML_V = re.compile(r"^[ \t]*parameterization:[ \t]*['\"]?v['\"]?[ \t]*(#.*)?$", re.MULTILINE)
+YAML_CONTEXT = re.compile(r"^[ \t]*context_dim:[ \t]*(\d+)", re.MULTILINE)
+MAX_YAML_CHARACTERS = 65536
 
 
 GUESS = "a guess"
@@ -162,15 +164,18 @@ def _single_file_prediction(header: Header, family: FamilyName, yaml: str) -> tu
     if family == "sd1":
         return "epsilon", "its family"
     bias = read_floats(header, V_BIAS)
-    if bias:
+    if bias and all(abs(value) < LARGEST_BIAS for value in bias):  # not so of NaN, which loading refuses
         return ("v" if statistics.pstdev(bias) > V_BIAS_STD else "epsilon"), "its weights"
     return "epsilon", GUESS
 
 
 def _yaml_beside(path: Path) -> str:
     yaml = layout.yaml_path(path)
+    if not is_file(yaml):
+        return ""
     try:
-        return yaml.read_text(encoding="utf-8", errors="replace")[:65536] if is_file(yaml) else ""
+        with yaml.open(encoding="utf-8", errors="replace") as file:
+            return file.read(MAX_YAML_CHARACTERS)
     except OSError:
         return ""
 

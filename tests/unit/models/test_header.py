@@ -75,7 +75,7 @@ def test_a_flood_of_empty_tensors_is_refused_quickly(tmp_path):
     path = tmp_path / "flood.safetensors"
     path.write_bytes(raw({f"t{number}": one for number in range(150_000)}))
     started = time.process_time()
-    with pytest.raises(UserError, match="150000 tensors"):
+    with pytest.raises(UserError, match="more than 200000 items"):
         read_header(path)
     assert time.process_time() - started < 10
 
