@@ -23,6 +23,13 @@ def import_(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to this file; else to stdout.")
     ] = None,
+    concepts: Annotated[
+        Path | None,
+        typer.Option("--concepts", metavar="FILE", help="The list of concepts that the settings name, in JSON."),
+    ] = None,
+    samples: Annotated[
+        Path | None, typer.Option("--samples", metavar="FILE", help="OneTrainer's samples.json, likewise.")
+    ] = None,
     run_file: Annotated[
         Path | None,
         typer.Option(
@@ -33,21 +40,25 @@ def import_(
         bool, typer.Option("--json", help="Print the preset and all that was found as JSON.")
     ] = False,
 ) -> None:
-    """Make a preset of another trainer's command: train_db.py, train_network.py, train_dreambooth.py.
+    """Make a preset of what another trainer was started with, a command or a settings file.
 
+    Commands are those of train_db.py, train_network.py, fine_tune.py and train_dreambooth.py.
     Paste the command or its whole script; nothing in it is run. What is not taken over is told, with the reason.
-    Settings files are read too: sd-scripts' TOML (--config_file) and the JSON that kohya_ss saves.
+    Settings files are read too: sd-scripts' TOML (--config_file, --dataset_config) and the JSON of kohya_ss, of
+    OneTrainer (settings, presets, concepts, samples) and of sd_dreambooth_extension (db_config.json).
     """
     from dbtui.presets.importing.read import import_text
+    from dbtui.presets.importing.settings_json import Beside
     from dbtui.presets.importing.settle import preset_text, run_file_text
     from dbtui.presets.importing.told import as_json as told_as_json
     from dbtui.presets.importing.told import told
 
     text, shown = _read(source)
-    imported = import_text(text, shown)
+    beside = Beside(_beside(concepts), _beside(samples))
+    imported = import_text(text, shown, beside)
     preset = preset_text(imported, _about(imported, name))
     if run_file:
-        whole = import_text(text, shown)
+        whole = import_text(text, shown, beside)
         bound = run_file_text(whole)
         imported.left += [each for each in whole.left if each not in imported.left]
         _write(run_file, bound)
@@ -76,6 +87,12 @@ def _read(source: str) -> tuple[str, str]:
         return sys.stdin.buffer.read(LONGEST_TEXT + 1).decode("utf-8-sig"), "the pasted text"
     except UnicodeDecodeError:
         raise UserError("the pasted text is not UTF-8", ExitCode.CONFIG) from None
+
+
+def _beside(path: Path | None) -> str:
+    from trainer_core.config.toml_file import read_text
+
+    return read_text(path) if path else ""
 
 
 def _about(imported: "Imported", name: str | None) -> dict[str, str]:

@@ -105,15 +105,34 @@ def test_a_configuration_of_a_lora():
         ('{"a": ' * 30_000, "begins like JSON"),
         ('{"sdxl": true, "learning_rate": 1}', "another kind of model (sdxl)"),
         ('{"LoRA_type": "LyCORIS/LoHa", "network_dim": 4}', 'of the kind "LyCORIS/LoHa"'),
-        ('{"training_method": "LORA", "model_type": "STABLE_DIFFUSION_15"}', "settings of OneTrainer"),
+        ('{"image_folder": "a", "sdxl_checkbox": true}', "another kind of model (sdxl_checkbox)"),
         ('{"name": 1}', "no setting of kohya_ss"),
         ('NAME = "frog"\nSIZE = 3\n', "no command that trains"),
-        ("[[datasets]]\nresolution = 512\n", "a file of datasets"),
+        ('[{"instance_data_dir": "a"}]', "dbtui run PRESET --concepts FILE"),
+        ('[{"a": 1}]', "neither concepts nor samples"),
+        ("[]", "neither concepts nor samples"),
     ],
 )
 def test_what_cannot_be_imported_is_said(text, problem):
     with pytest.raises(UserError, match=re.escape(problem)):
         import_text(text, "the file")
+
+
+def test_the_page_for_fine_tuning():
+    read = {
+        "image_folder": "C:/pictures",
+        "dataset_repeats": "2",
+        "train_text_encoder": True,
+        "learning_rate": "1e-5",
+    }
+    found, config = imported_of(json.dumps({**read, "train_dir": "C:/t", "learning_rate_te": 1e-6, "epoch": 3}))
+    assert (config.method.captions, config.text_encoder.learning_rate) == ("finetune", 1e-6)
+    assert (config.train.epochs, config.dataset.bucket.enable) == (3, True)
+    assert (found.settings["concept.instance_dir"].value, found.settings["concept.repeats"].value) == (
+        "C:/pictures",
+        2,
+    )
+    assert "beside the pictures" in reasons(found)["train_dir C:/t"]
 
 
 ABSURD = ["null", "[]", "{}", '"\\u0000"', "1e400", "-1", '"1e999"', "NaN", "true", '[[1], {"a": 2}]', '"\\ud800"']

@@ -18,7 +18,7 @@ from trainer_core.data.listing import counted, list_folder
 from trainer_core.on_disk import from_home
 from trainer_core.text import safe_text
 
-_CONCEPT = {
+CONCEPT_FIELDS = {
     "instance_token": "identifier",
     "class_token": "class",
     "instance_data_dir": "instance_dir",
@@ -27,13 +27,14 @@ _CONCEPT = {
     "class_prompt": "class_prompt",
     "class_negative_prompt": "class_negative_prompt",
 }
-_PRIOR = {"class_guidance_scale": "guidance_scale", "class_infer_steps": "infer_steps"}
-_PROMPT = {
+PRIOR_FIELDS = {"class_guidance_scale": "guidance_scale", "class_infer_steps": "infer_steps"}
+PROMPT_FIELDS = {
     "save_sample_negative_prompt": "negative_prompt",
     "sample_seed": "seed",
     "save_guidance_scale": "guidance_scale",
     "save_infer_steps": "steps",
 }
+"""Names of a concept's fields there and here: in [[concept]], [prior] and [[sample.prompts]]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,12 @@ def read_concepts_list(path: Path, config: Config) -> ConceptsList:
 
 
 def _concept(entry: Entry) -> Tables:
-    return {ours: entry[theirs] for theirs, ours in _CONCEPT.items() if entry.get(theirs)}
+    return {ours: entry[theirs] for theirs, ours in CONCEPT_FIELDS.items() if entry.get(theirs)}
 
 
 def _prior(entries: list[Entry], folder: Path, notes: list[str]) -> Tables:
     """Return what class pictures are drawn with."""
-    prior = {ours: _agreed(entries, theirs, f"prior.{ours}", notes) for theirs, ours in _PRIOR.items()}
+    prior = {ours: _agreed(entries, theirs, f"prior.{ours}", notes) for theirs, ours in PRIOR_FIELDS.items()}
     numbers = _with_numbers(entries, folder)
     prior["num_class_images"] = _agreed(numbers, "num_class_images", "prior.num_class_images", notes)
     return {name: value for name, value in prior.items() if value}
@@ -117,10 +118,12 @@ def _sample(entries: list[Entry], config: Config, notes: list[str]) -> Tables:
     prompts = []
     for number, entry in enumerate(entries, start=1):
         prompt = _drawable(entry.get("save_sample_prompt", ""), number, notes)
-        more = {ours: entry[theirs] for theirs, ours in _PROMPT.items() if _is_given(entry.get(theirs))}
+        more = {ours: entry[theirs] for theirs, ours in PROMPT_FIELDS.items() if _is_given(entry.get(theirs))}
         if prompt:
             prompts.append({"prompt": prompt, **more})
-    without = [name for name in (*_PROMPT, "n_save_sample") if any(_is_given(each.get(name)) for each in entries)]
+    without = [
+        name for name in (*PROMPT_FIELDS, "n_save_sample") if any(_is_given(each.get(name)) for each in entries)
+    ]
     if not prompts:
         notes += [f"{', '.join(without)}: not taken over, since no save_sample_prompt is given"] if without else []
         return {}

@@ -1,7 +1,7 @@
 """Finds the command that trains in a pasted text, and reads its options: names with their values."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,16 +12,28 @@ from dbtui.presets.importing.variables import Expanded, Variables
 _NUMBER = re.compile(r"-\.?\d")
 _LAUNCHERS = ("accelerate", "python", "python3", "python.exe", "py", "accelerate.exe", "torchrun", "deepspeed")
 LONGEST_TEXT = 256 * 1024
+_DEEPEST = 4
+"""Lists within lists that an option's value may have."""
 
 
 @dataclass(slots=True)
 class Given:
-    """An option as it was given: its values, and the variables in them that the text does not set."""
+    """An option as it was given.
+
+    Attributes:
+        values: its values, as words.
+        unknown: the variables in them that the text does not set.
+        dashes: what stands before its name: nothing in a settings file, where no name is shortened.
+        written: its value in the person's file, where `values` is what that comes to; "" if they are the same.
+        entries: the tables of a list of them, such as concepts, each with its own options.
+    """
 
     name: str
     values: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     dashes: str = "--"
+    written: str = ""
+    entries: list[list["Given"]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -34,6 +46,8 @@ class Command:
         options: the script's own.
         loose: words that belong to no option, such as a variable that is not set.
         ignored: options that the other trainer does not follow beside the rest, with the reason.
+        defaults: settings whose default there is another one than here; None for those of the trainer's table.
+        notes: what else is worth telling of it.
     """
 
     script: str
@@ -41,6 +55,8 @@ class Command:
     options: list[Given]
     loose: list[Expanded]
     ignored: list[tuple[Given, str]] = field(default_factory=list)
+    defaults: Mapping[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def read_commands(text: str) -> list[Command]:
@@ -113,10 +129,19 @@ def _options(words: Sequence[Expanded]) -> tuple[list[Given], list[Expanded]]:
     return options, loose
 
 
-def as_words(value: Any) -> list[str]:
-    """Return a value of a settings file as the words of a command line."""
+def as_words(value: Any, depth: int = 0) -> list[str]:
+    """Return a value of a settings file as the words of a command line; of a table, that it is one."""
+    if value is None:
+        return ["null"]
     if isinstance(value, bool):
         return ["true" if value else "false"]
-    if isinstance(value, list):
-        return [word for item in value for word in as_words(item)]
-    return [str(value)]
+    if isinstance(value, dict) and value:
+        return [f"a table of {len(value)}"]
+    if isinstance(value, list) and depth < _DEEPEST:
+        return [word for item in value for word in as_words(item, depth + 1)]
+    return ["" if isinstance(value, list | dict) else str(value)]
+
+
+def setting(name: str, value: Any) -> Given:
+    """Return a setting of a file as an option; one that holds nothing has an empty word."""
+    return Given(name, as_words(value) or [""], [], "")

@@ -3,18 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dbtui.presets.importing.command import Command, Given, as_words, read_commands
-from dbtui.presets.importing.peers.kohya_ss import FULL_NAME, LORA, LORA_NAME
+from dbtui.presets.importing.command import Command, read_commands, setting
+from dbtui.presets.importing.peers.kohya_ss import FINE_NAME, FULL_NAME, LORA_NAME, LORA_ONLY
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
-_OTHER_MODELS = ("sdxl", "flux1_checkbox", "sd3_checkbox")
+_OTHER_MODELS = ("sdxl", "sdxl_checkbox", "flux1_checkbox", "sd3_checkbox")
 _KNOWN_TYPES = ("Standard", "Kohya LoCon")
 _OF_LORA = ("LoRA_type", "network_dim", "network_alpha")
-_LORA_ONLY = (
-    "network_dim network_alpha network_dropout conv_dim conv_alpha rank_dropout module_dropout unet_lr"
-    " text_encoder_lr scale_weight_norms lora_network_weights dim_from_weights training_comment"
-)
 _PYRAMID = ("multires_noise_iterations", "multires_noise_discount")
 _OFFSET = ("noise_offset", "adaptive_noise_scale", "noise_offset_random_strength")
 
@@ -25,36 +21,29 @@ def command_line(read: Mapping[str, Any]) -> Command:
     Raises:
         UserError: they train what cannot be trained here.
     """
-    if {"training_method", "model_type"} <= read.keys():
-        raise _error("these are settings of OneTrainer, which are not imported; those of kohya_ss are")
-    if not read.keys() & LORA.options.keys():
-        raise _error("the JSON holds no setting of kohya_ss")
     if others := [name for name in _OTHER_MODELS if read.get(name) in (True, "true")]:
         raise _error(f"the settings train another kind of model ({others[0]}) than SD 1.x and 2.x")
-    is_lora = any(name in read for name in _OF_LORA)
-    kind = str(read.get("LoRA_type", "Standard"))
+    is_lora = any(read.get(name) is not None for name in _OF_LORA)
+    kind = str(read.get("LoRA_type") or "Standard")
     if is_lora and kind not in _KNOWN_TYPES:
         raise _error(
             f'the settings train a network of the kind "{safe_text(kind, 40)}"; here are LoRA (Standard) and LoCon'
         )
     why = _ignored(read, kind, is_lora=is_lora)
-    given = [
-        Given(name, as_words(value), [], "")
-        for name, value in read.items()
-        if value is not None and name != "additional_parameters"
-    ]
+    given = [setting(name, value) for name, value in read.items() if name != "additional_parameters"]
     options = [option for option in given if option.name not in why]
     for command in read_commands(f"train_network.py {read.get('additional_parameters') or ''}"):
         options += command.options
     ignored = [(option, why[option.name]) for option in given if option.name in why]
-    return Command(LORA_NAME if is_lora else FULL_NAME, [], options, [], ignored)
+    page = LORA_NAME if is_lora else FINE_NAME if "image_folder" in read else FULL_NAME
+    return Command(page, [], options, [], ignored)
 
 
 def _ignored(values: Mapping[str, Any], kind: str, *, is_lora: bool) -> dict[str, str]:
     """Return names whose values the pages keep but do not pass on, with the reason."""
     why: dict[str, str] = {}
     if not is_lora:
-        why |= dict.fromkeys(_LORA_ONLY.split(), "these are no settings of a LoRA")
+        why |= dict.fromkeys(LORA_ONLY.split(), "these are no settings of a LoRA")
     if kind == "Standard":
         why |= dict.fromkeys(("conv_dim", "conv_alpha"), "a LoRA of the kind Standard leaves convolutions out")
     if _number(values.get("unet_lr")) == _number(values.get("text_encoder_lr")) == 0:

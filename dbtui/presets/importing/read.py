@@ -5,20 +5,23 @@ from dbtui.presets.importing.no_training import why_not
 from dbtui.presets.importing.peers.known import peer_of
 from dbtui.presets.importing.result import Imported
 from dbtui.presets.importing.settings_file import read_settings
+from dbtui.presets.importing.settings_json import Beside
 from dbtui.presets.importing.translate import translate
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
 
-def import_text(text: str, shown: str) -> Imported:
+def import_text(text: str, shown: str, beside: Beside | None = None) -> Imported:
     """Return what the one command in a text, or a settings file, means here; `shown` names the text in messages.
+
+    `beside` are files that the settings name.
 
     Raises:
         UserError: there is no command that trains, or several, or it trains what cannot be trained here.
     """
     if len(text) > LONGEST_TEXT:
         raise _error(f"{shown} is larger than {LONGEST_TEXT // 1024} KB, which no command is")
-    settings = read_settings(text, shown)
+    settings = read_settings(text, shown, beside or Beside())
     commands = [settings] if settings else read_commands(text)
     others = [why for command in commands if (why := why_not(command))]
     training = [command for command in commands if not why_not(command)]

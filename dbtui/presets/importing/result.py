@@ -1,5 +1,6 @@
 """What became of each option of an imported command."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from trainer_core.config.shareable import secrets
 from trainer_core.text import safe_text
 
 _SHOWN = 60
+_NUMBER = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Imported:
 
     Attributes:
         source: the script or file, safe to show.
-        settings: what is taken over, by key.
+        settings: what is taken over, by key; of a list of tables with its number: "concept[2].repeats".
         same: options that say what holds here anyway.
         left: options that are not taken over.
         unknown: options that nobody knows.
@@ -60,3 +62,19 @@ def shown_option(name: str, values: list[str], *, is_secret: bool = False) -> st
     return (
         f"{safe_text(name, _SHOWN)} {'(hidden)' if is_secret or any(secrets(text)) else safe_text(text, _SHOWN)}"
     )
+
+
+def numbered(table: str, number: int, key: str) -> str:
+    """Return the key of a setting of the `number`th of a list of tables, from 1."""
+    return f"{table}[{number}]{key.removeprefix(table)}"
+
+
+def plain(key: str) -> str:
+    """Return a key as it is declared: without the number of a list of tables."""
+    return _NUMBER.sub("", key)
+
+
+def number_of(key: str) -> int:
+    """Return which of a list of tables a key belongs to; 1 if it does not say."""
+    found = _NUMBER.search(key)
+    return int(found[1]) if found else 1

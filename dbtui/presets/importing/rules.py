@@ -8,7 +8,7 @@ from typing import Any
 from trainer_core.config.fields import all_fields
 
 TRUE = ("true", "yes", "1", "on")
-FALSE = ("false", "no", "0", "off", "none", "")
+FALSE = ("false", "no", "0", "off", "none", "null", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,15 @@ class Sets:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The option is not taken over, for this reason."""
+    """The option is not taken over, for this reason.
+
+    Attributes:
+        unless: values, in small letters, that say what holds here anyway; if none, all that turn nothing on.
+    """
 
     reason: str
     is_secret: bool = False
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,23 @@ class Parts:
     other: str
 
 
-Rule = To | Sets | Left | Parts
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The option holds a list of tables: each becomes one of the list `table` here.
+
+    A setting outside of that table is one for all of them, and taken where they agree.
+
+    Attributes:
+        rules: what becomes of the options of such a table.
+        one: what a message calls one of them.
+    """
+
+    table: str
+    rules: Mapping[str, "Rule"]
+    one: str
+
+
+Rule = To | Sets | Left | Parts | Entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +94,7 @@ class Peer:
         defaults: settings whose default there is another one than here.
         needs: options without effect there, each with the switch that would give it one.
         yields: of settings of which a file can name only one, the one that counts there, and those it replaces.
-        instead: rules that the presence of other options changes.
+        instead: rules that the presence of other options changes; those that hold nothing are not among them.
         remark: what else differs there, and when it is worth telling: the setting that it is about.
     """
 

@@ -1,27 +1,33 @@
-"""Reads settings files of other trainers: sd-scripts' TOML (`--config_file`) and the JSON of kohya_ss' pages."""
+"""Reads settings files of other trainers: sd-scripts' TOML (`--config_file`, `--dataset_config`), and JSON."""
 
-import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from dbtui.presets.importing import datasets
 from dbtui.presets.importing.command import Command, Given, as_words, read_commands
-from dbtui.presets.importing.gui import command_line
 from dbtui.presets.importing.peers.sd_scripts import TRAIN_DB, TRAIN_NETWORK
+from dbtui.presets.importing.settings_json import Beside, from_json
 from trainer_core.config.toml_file import parse_toml
-from trainer_core.errors import ExitCode, UserError
+from trainer_core.errors import UserError
 
+_JSON = re.compile(r"\{|\[\s*[{\]]")
 _LORA = ("network_module", "network_dim", "network_alpha", "network_args", "network_weights", "unet_lr")
 
+_FINE_TUNING = ("in_json", "train_text_encoder")
 
-def read_settings(text: str, shown: str) -> Command | None:
-    """Return a settings file as the command that it stands for; None if the text is none.
+
+def read_settings(text: str, shown: str, beside: Beside) -> Command | None:
+    """Return a settings file, with those that are given beside it, as the command that it stands for.
+
+    None if the text is no settings file.
 
     Raises:
         UserError: it is JSON or TOML and cannot be read.
     """
     start = text.lstrip("\ufeff \t\r\n")
-    if start.startswith("{"):
-        return _from_json(start, shown)
+    if _JSON.match(start):
+        return from_json(start, shown, beside)
     if not _looks_like_toml(start):
         return None
     return _from_toml(text, shown)
@@ -46,25 +52,14 @@ def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_toml(text: str, shown: str) -> Command:
-    flat = _flat(parse_toml(text, shown))
-    if "datasets" in flat:
-        raise UserError(
-            f"{shown} is a file of datasets (--dataset_config), which are not imported: give folders with --data,"
-            " or one [[concept]] for each in a run file",
-            ExitCode.CONFIG,
-        )
-    script = "train_network.py" if any(flat.get(name) for name in _LORA) else "train_db.py"
+    read = parse_toml(text, shown)
+    if "datasets" in read:
+        return datasets.command_line(read)
+    flat = _flat(read)
+    is_lora = any(flat.get(name) for name in _LORA)
+    is_fine = any(flat.get(name) for name in _FINE_TUNING)
+    script = "train_network.py" if is_lora else "fine_tune.py" if is_fine else "train_db.py"
     return Command(script, [], _options(flat), [])
-
-
-def _from_json(text: str, shown: str) -> Command:
-    try:
-        read = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{shown} begins like JSON and is none: {error}", ExitCode.CONFIG) from None
-    if not isinstance(read, dict):
-        raise UserError(f"{shown} holds no settings", ExitCode.CONFIG)
-    return command_line(read)
 
 
 def _options(flat: Mapping[str, Any]) -> list[Given]:

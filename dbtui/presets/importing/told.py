@@ -9,6 +9,8 @@ from trainer_core.config.writer import shown_toml
 from trainer_core.data.listing import counted
 from trainer_core.text import safe_text
 
+_MOST = 60
+
 
 def told(imported: Imported) -> Iterator[str]:
     """Yield the lines, safe to show."""
@@ -22,7 +24,7 @@ def told(imported: Imported) -> Iterator[str]:
         yield from (f"  {_is(key, setting.value)}" for key, setting in defaults.items())
     if imported.same:
         yield "turns nothing on, or says what holds here anyway:"
-        yield from textwrap.wrap(", ".join(imported.same), 100, initial_indent="  ", subsequent_indent="  ")
+        yield from _wrapped(_some(imported.same))
     if bound:
         yield "not in a preset (--run-file FILE writes them into a run file):"
         keys: dict[tuple[str, str], list[str]] = {}
@@ -56,6 +58,26 @@ def _is(key: str, value: Any) -> str:
 
 
 def _left(heading: str, left: list[LeftOut]) -> Iterator[str]:
-    if left:
-        yield heading
-        yield from (f"  {each.option}: {each.reason}" for each in left)
+    """Yield what is left out; options with one reason stand together."""
+    if not left:
+        return
+    yield heading
+    together: dict[str, list[str]] = {}
+    for each in left:
+        together.setdefault(each.reason, []).append(each.option)
+    for reason, options in together.items():
+        line = f"{', '.join(options)}: {reason}"
+        yield from [f"  {line}"] if len(options) == 1 else _wrapped(line)
+
+
+def _some(options: list[str]) -> str:
+    """Return options in one line; of the hundreds that a page saves, those that are not set are only counted."""
+    more = len(options) - _MOST
+    shown = ", ".join(options[:_MOST])
+    return f"{shown}, and {more} more (--json names them)" if more > 0 else shown
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(
+        line, 100, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

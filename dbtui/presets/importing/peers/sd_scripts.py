@@ -13,13 +13,19 @@ _KERNELS = (
     " cache_info skip_cache_check tokenizer_cache_dir cpu_offload_checkpointing console_log_level"
     " console_log_file console_log_simple disable_mmap_load_safetensors"
 )
-_DEVICES = "ddp_timeout ddp_gradient_as_bucket_view ddp_static_graph deepspeed zero_stage"
+_DEVICES = (
+    "ddp_timeout ddp_gradient_as_bucket_view ddp_static_graph deepspeed zero_stage offload_optimizer_device"
+    " offload_optimizer_nvme_path offload_param_device offload_param_nvme_path zero3_init_flag"
+    " zero3_save_16bit_model fp16_master_weights_and_gradients"
+)
 _VALIDATION = (
     "validation_seed validation_split validate_every_n_steps validate_every_n_epochs max_validation_steps"
 )
 
 _METADATA = (
     "metadata_title metadata_author metadata_description metadata_license metadata_tags metadata_usage_hint"
+    " metadata_thumbnail metadata_merged_from metadata_trigger_phrase metadata_preprocessor"
+    " metadata_is_negative_embedding"
 )
 
 COMMON: dict[str, Rule] = {
@@ -151,6 +157,8 @@ COMMON: dict[str, Rule] = {
     "dataset_class": Left(reasons.CODE),
     "config_file": Left("the settings are in that file; import it too"),
     "in_json": Left("captions are read from files beside the pictures"),
+    "skip_image_resolution": Left("pictures are taken whatever their size; leave the small ones out"),
+    "train_inpainting": Left("inpainting models are not trained here"),
     "dataset_repeats": Left("repeats stand in the folder's name, or in [[concept]]"),
     "face_crop_aug_range": Left("face crops need file names that another program wrote; use random_crop"),
     "conditioning_data_dir": reasons.MASKS,
