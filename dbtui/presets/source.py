@@ -48,13 +48,15 @@ class Source:
         if self.kind == "preset":
             yield self.name
         for _ in range(LONGEST_CHAIN):
-            tables = parse_toml(text, "")
-            name = tables.get("extends") or tables.get("preset", {}).get("name")
+            name = _made_from(text)
             preset = find(name) if name else None
             if preset is None:
                 return
             yield preset.name
-            text = preset.text()
+            try:
+                text = preset.text()
+            except UserError:
+                return
 
     def shipped_preset(self) -> str | None:
         """Return the nearest preset that comes with dbtui and that it was made from."""
@@ -99,6 +101,17 @@ def _of_file(path: Path, kind: str, name: str, run: RunDirectory | None = None) 
     text = read_text(path)
     config = parse_config(text, str(path), folder=path.absolute().parent, find_preset=find_text)
     return Source(kind, name, text, config, run)
+
+
+def _made_from(text: str) -> str | None:
+    """Return the preset that a file names as its own, or extends; None too where the file is broken."""
+    try:
+        tables = parse_toml(text, "")
+    except UserError:
+        return None
+    about = tables.get("preset")
+    name = tables.get("extends") or (about.get("name") if isinstance(about, dict) else None)
+    return name if isinstance(name, str) else None
 
 
 def _unknown(named: str, runs_dir: Path) -> str:

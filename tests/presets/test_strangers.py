@@ -1,6 +1,8 @@
 """Rows 37 to 43 of the acceptance table through each command that reads settings, however the file comes to it."""
 
+import json
 import os
+import struct
 import unicodedata
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from dbtui.cli.app import run
 from dbtui.presets.library import shipped_folder
 from tests.fuzz.watched import nothing_outside
+from trainer_core.models.carried import PRESET
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[bold]x[/foo][@click=app.quit]\u202e\x9b2J\u2028"
 QUOTED = "".join(f"\\u{ord(each):04x}" if not each.isprintable() else each for each in HOSTILE)
@@ -58,6 +61,7 @@ BY_NAME = [
     "preset new copy --from stranger -o -",
     "run stranger",
 ]
+BY_MODEL = ["preset check {file}", "preset new copy --from {file} -o -", "run {file} --data gone", "plan {file}"]
 EXTENDING = ["preset check {file}", "preset new copy --from {file} -o -", "plan {file}", "run {file} --dry-run"]
 
 
@@ -137,6 +141,23 @@ def test_broken_presets_among_ones_own_are_listed_and_the_others_work(told, own_
     for number in range(len(WRONG)):
         assert f"dbtui preset check stranger-{number}" in text
     told(["preset check sd15-8gb"], own_presets, (0,))
+
+
+@pytest.mark.row(37, 38, 39, 40, 41, 42, 43, 44)
+def test_each_as_what_a_model_carries(told):
+    for content, _ in (what for _, *what in WRONG.values() if isinstance(what[0], str)):
+        header = json.dumps({"__metadata__": {PRESET: content, "ss_sd_model_name": HOSTILE}}).encode()
+        file = _write(Path.cwd() / "some.safetensors", struct.pack("<Q", len(header)) + header)
+        for text in told(BY_MODEL, file):
+            assert "some.safetensors" in text
+
+
+@pytest.mark.parametrize("broken", ["preset = 3\n", "[", "\xff\n", 'extends = ["a"]\n'])
+def test_a_broken_preset_of_the_name_that_a_file_was_made_from(own_presets, tmp_path, capsys, broken):
+    _write(own_presets / "mine.toml", broken.encode("latin-1"))
+    file = _write(tmp_path / "some.toml", 'schema = 1\n[preset]\nname = "mine"\n[train]\nmax_steps = 3\n')
+    assert run(["preset", "new", "copy", "--from", str(file), "-o", "-"]) == 0
+    assert "max_steps = 3" in capsys.readouterr().out
 
 
 @pytest.mark.row(41, 42)
