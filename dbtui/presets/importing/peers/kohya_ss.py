@@ -98,7 +98,8 @@ _LORA: dict[str, Rule] = {
 }
 _FINE: dict[str, Rule] = {
     "image_folder": FINE_TUNE.options["train_data_dir"],
-    "text_encoder_lr": Left("on the page for fine-tuning learning_rate_te counts"),
+    "masked_loss": reasons.MASKS,
+    "cpu_offload_checkpointing": reasons.KERNELS,
     **dict.fromkeys(
         _FILES_OF_CAPTIONS.split(),
         Left("captions stand in files beside the pictures here, and nothing is prepared"),
