@@ -28,7 +28,7 @@ from trainer_core.run.events import EventReader
 from trainer_core.run.lock import is_alive
 
 TRAINER = [sys.executable, "-m", "trainer_core"]
-STEPS = 30
+STEPS = 20
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ model.base = "tiny.safetensors"
 dataset = {{ train_dir = "train", reg_dir = "reg", resolution = [64, 64] }}
 optimizer = {{ type = "adamw", learning_rate = 1e-4 }}
 train = {{ max_steps = {STEPS}, cpu_threads = 1, workers = 1 }}
-save = {{ output_name = "frog", every_n_steps = 20 }}
-sample = {{ every_n_steps = 15, prompts = [{{ prompt = "sls frog", steps = 2 }}] }}
+save = {{ output_name = "frog", every_n_steps = 15 }}
+sample = {{ every_n_steps = 10, prompts = [{{ prompt = "sls frog", steps = 2 }}] }}
 """
     )
     return path
@@ -96,9 +96,9 @@ def test_the_run_directory_tells_the_whole_story(finished, run_file):
     assert log[0]["kind"] == "format"
     assert log[-1]["kind"] == "finished"
     assert sorted(losses(finished)) == list(range(1, STEPS + 1))
-    assert [event["step"] for event in events(finished, "sample")] == [15, 30]
+    assert [event["step"] for event in events(finished, "sample")] == [10, 20]
     assert [Path(event["path"]).name for event in events(finished, "saved")] == [
-        "frog-step00000020.safetensors",
+        "frog-step00000015.safetensors",
         "frog.safetensors",
     ]
     assert log[-1]["outputs"] == [str(finished.output / "frog.safetensors")]
@@ -121,7 +121,7 @@ def test_the_model_is_on_the_hub_and_the_numbers_in_the_log(finished, upload_hub
     log = EventAccumulator(str(folder))
     log.Reload()
     assert {event.step: event.value for event in log.Scalars("loss")} == pytest.approx(losses(finished))
-    assert [picture.step for picture in log.Images("samples/0")] == [15, 30]
+    assert [picture.step for picture in log.Images("samples/0")] == [10, 20]
     assert b"hf_ttt" not in b"".join(path.read_bytes() for path in finished.path.iterdir() if path.is_file())
 
 

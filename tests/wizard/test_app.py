@@ -3,6 +3,7 @@ import threading
 from textual.events import Key
 
 from dbtui.wizard.draft import Draft
+from dbtui.wizard.models.facts import ModelFacts
 from dbtui.wizard.widgets.step_line import StepLine
 from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from tests.wizard.model_files import write_model
@@ -63,7 +64,8 @@ async def test_what_was_typed_ahead_waits_for_the_screen_that_it_was_meant_for(o
 
 async def test_escape_does_not_wait_for_a_slow_model_and_drops_what_was_typed_behind_it(open_app, monkeypatch):
     answers = threading.Event()
-    monkeypatch.setattr("dbtui.wizard.steps.model.facts_of", lambda *_, **__: answers.wait(60) and None)
+    read = ModelFacts("owner/name", info=None)
+    monkeypatch.setattr("dbtui.wizard.steps.model.facts_of", lambda *_, **__: answers.wait(60) and read)
     async with open_app(size=NARROW, step="model") as (app, pilot):
         type_ahead(app, "owner/name", "enter", "sls", "escape")
         await until(pilot, lambda: app.draft.step == "goal", "the step before is there")

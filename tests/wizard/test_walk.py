@@ -97,7 +97,9 @@ def losses(run: RunDirectory) -> list[float]:
     return [event["loss"] for event in EventReader(run.events).poll() if event["kind"] == "step"]
 
 
-@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "120x40"])
+@pytest.mark.parametrize(
+    "size", [pytest.param(NARROW, id="80x24"), pytest.param(WIDE, marks=pytest.mark.slow, id="120x40")]
+)
 async def test_from_nothing_to_a_finished_training(size, open_app, nothing, tmp_path):
     async with open_app(size=size) as (app, pilot):
         walker = Walker(app, pilot)
