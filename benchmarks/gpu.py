@@ -33,8 +33,26 @@ from trainer_core.models.sniff import FamilyName
 from trainer_core.models.tiny import build_tiny
 
 PROFILED_STEPS = 2
+_FUSED = ("memory.fused_backward=true", "optimizer.max_grad_norm=0.0")
 ATTENTION = ("sdpa", "sliced", "xformers")
 ATTENTION_PRESET = "sd15-16gb"
+LADDER = {
+    "fused_backward": ("sd15-12gb", "memory.fused_backward=true"),
+    "fused_backward, not clipped": ("sd15-12gb", *_FUSED),
+    "full_bf16": ("sd15-12gb", "memory.full_bf16=true"),
+    "full_bf16, fused_backward": ("sd15-12gb", "memory.full_bf16=true", *_FUSED),
+    "full_bf16, fused_backward, adafactor": (
+        "sd15-12gb",
+        "memory.full_bf16=true",
+        *_FUSED,
+        'optimizer.type="adafactor"',
+    ),
+    "full_fp16, fused_backward": ("sd15-8gb", "memory.fused_backward=true"),
+    "lora": ("sd15-lora-8gb",),
+    "lora, base_dtype int8": ("sd15-lora-8gb", 'memory.base_dtype="int8"'),
+    "lora, base_dtype fp8": ("sd15-lora-8gb", 'memory.base_dtype="fp8"'),
+}
+"""The rungs of the memory ladder: a preset, and the settings that make it one (docs/memory.md)."""
 PRECISIONS = {
     "fp32": {},
     "fp16": {"mixed_precision": "fp16"},
@@ -119,6 +137,14 @@ def attention(bench: Bench) -> Iterator[dict[str, Any]]:
         yield {"attention": kind, **watched.as_dict()}
 
 
+def ladder(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Yield one training on each rung of the memory ladder."""
+    for name, (preset, *overrides) in LADDER.items():
+        watched = bench.watch(bench.preset(preset, *overrides))
+        say(f"{name}: {watched.as_dict()}")
+        yield {"rung": name, **watched.as_dict()}
+
+
 def precisions(bench: Bench) -> Iterator[dict[str, Any]]:
     """Yield one training in each precision, with either optimizer."""
     for name, memory in PRECISIONS.items():
@@ -136,8 +162,9 @@ def precisions(bench: Bench) -> Iterator[dict[str, Any]]:
 def verdict(results: dict[str, Any]) -> list[str]:
     """Return what is not as it should be: one line each, none if all is well."""
     problems = []
-    for row in [*results["presets"], *results["attention"], *results["precisions"]]:
-        name = row.get("preset") or row.get("attention") or f"{row['precision']} {row['optimizer']}"
+    for row in [*results["presets"], *results["attention"], *results["ladder"], *results["precisions"]]:
+        names = (row.get(key) for key in ("preset", "attention", "rung"))
+        name = next(filter(None, names), None) or f"{row['precision']} {row['optimizer']}"
         if row["problem"] and name != "xformers":  # a machine may lack it; then it has to be refused, and was
             problems.append(f"{name}: {row['problem']}")
         elif not row["problem"] and not row["losses_finite"]:
@@ -186,6 +213,7 @@ def main() -> int:
             "machine": machine(),
             "presets": list(presets(bench, names)),
             "attention": [] if options.presets_only else list(attention(bench)),
+            "ladder": [] if options.presets_only else list(ladder(bench)),
             "precisions": [] if options.presets_only else list(precisions(bench)),
         }
     results["problems"] = verdict(results)
@@ -200,7 +228,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tiny", action="store_true", help="tiny models and pictures of 64 x 64")
     parser.add_argument("--steps", type=int, default=20, help="timed steps of each training (%(default)s)")
     parser.add_argument("--only", nargs="+", metavar="PRESET", help="these presets (all shipped ones)")
-    parser.add_argument("--presets-only", action="store_true", help="leave out attention kernels and precisions")
+    parser.add_argument(
+        "--presets-only", action="store_true", help="leave out attention, the ladder and precisions"
+    )
     parser.add_argument("--output", type=Path, default=RESULTS / "gpu.json", help="the JSON file")
     return parser
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from trainer_core.caption_remarks import caption_remarks
+from trainer_core.config.learning_rules import goes_back_twice
 from trainer_core.config.schema import Config, Prior
 from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item, Size
@@ -28,6 +29,7 @@ def remarks(config: Config, model: ModelInfo | None, items: tuple[Item, ...]) ->
     yield from _on_prior(config, items)
     yield from _on_prodigy(config)
     yield from _on_slow_lora(config)
+    yield from _on_second_pass(config)
     form = TextForm(tokenizer_at_hand(config.model.tokenizer), config.text_encoder.max_token_length // PART)
     steps = CaptionSteps(config.dataset, items, 1)
     yield from _on_captions(steps, items, form)
@@ -56,6 +58,16 @@ def _on_slow_lora(config: Config) -> Iterator[str]:
         yield (
             f"optimizer.learning_rate = {rate:g} is one for whole models, and a LoRA learns next to nothing with "
             "it; 1e-4 is usual"
+        )
+
+
+def _on_second_pass(config: Config) -> Iterator[str]:
+    if goes_back_twice(config) and config.optimizer.max_grad_norm > 0:
+        fp16 = config.memory.mixed_precision == "fp16"
+        yield (
+            "memory.fused_backward takes a second backward pass at each step, since gradients are clipped"
+            f" (optimizer.max_grad_norm = {config.optimizer.max_grad_norm:g})"
+            + (" and fp16 skips steps" if fp16 else "; 0 would save it")
         )
 
 

@@ -170,6 +170,14 @@ def test_gpu_script_tries_every_attention_kernel(load, tmp_path: Path, monkeypat
 
 
 @pytest.mark.slow
+def test_gpu_script_takes_every_rung_of_the_ladder(load, tmp_path: Path):
+    gpu = load("gpu")
+    rows = list(gpu.ladder(gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)))
+    assert [row["rung"] for row in rows] == list(gpu.LADDER)
+    assert [row["problem"] for row in rows if not row["losses_finite"]] == []
+
+
+@pytest.mark.slow
 def test_profiler_sees_a_host_that_waits(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     gpu, passes = load("gpu"), importlib.import_module("trainer_core.train.passes")
     bench = gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)
@@ -198,7 +206,7 @@ def test_gpu_verdict_names_what_is_wrong(load):
         "loss_scale": 65536.0,
         "host_waits_per_step": {"aten::_local_scalar_dense": 1.0, "cudaStreamSynchronize": 1.0},
     }
-    results = {"device": "a GPU", "presets": [row], "attention": [], "precisions": []}
+    results = {"device": "a GPU", "presets": [row], "attention": [], "ladder": [], "precisions": []}
     assert gpu.verdict(results) == []
     row["loss_scale"] = 1.0  # no scaler, so nothing may wait
     assert len(gpu.verdict(results)) == 1

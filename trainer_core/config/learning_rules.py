@@ -16,6 +16,12 @@ ALL_AT_ONCE = {
 """Optimizers that cannot update a weight inside the backward pass, and why."""
 
 
+def goes_back_twice(config: Config) -> bool:
+    """Tell whether `memory.fused_backward` needs to know all gradients before the first weight changes."""
+    is_measured = config.optimizer.max_grad_norm > 0 or config.memory.mixed_precision == "fp16"
+    return config.memory.fused_backward and is_measured
+
+
 def _sixteen_bits(config: Config) -> Iterator[str]:
     kind = config.optimizer.type
     for name in ("full_fp16", "full_bf16"):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from trainer_core.config.schema import Config
+from trainer_core.config.learning_rules import goes_back_twice
 from trainer_core.data.batches import Batch
 from trainer_core.train.job import Job
 from trainer_core.train.not_finite import norms_of, total_of
@@ -32,7 +32,7 @@ class FusedStep:
         self.passes = passes
         self.optimizer = optimizer
         self.whole = WholeStep(job, passes, optimizer.parameters)
-        self.measures_first = measures_first(job.config)
+        self.measures_first = goes_back_twice(job.config)
         self._norms: dict[int, Tensor] = {}
         self._use: Callable[[int, Parameter], None] | None = None
         self._one = torch.ones((), device=job.device)
@@ -113,8 +113,3 @@ class FusedStep:
     def _norm(self) -> Tensor:
         """Return the global norm, added up in the order in which `WholeStep` does it."""
         return total_of([self._norms[number] for number in sorted(self._norms)])
-
-
-def measures_first(config: Config) -> bool:
-    """Tell whether a step goes back twice, since something needs all gradients before the first weight changes."""
-    return config.optimizer.max_grad_norm > 0 or config.memory.mixed_precision == "fp16"

@@ -53,6 +53,18 @@ def test_a_lora_with_the_learning_rate_of_a_whole_model(plan):
     assert remark("lora", 1e-4) == remark("full", 1e-6) == []
 
 
+@pytest.mark.parametrize(("precision", "end"), [("no", "; 0 would save it"), ("fp16", " and fp16 skips steps")])
+def test_a_second_backward_pass_for_the_clipping(precision, end, plan):
+    def remark(most, fused):
+        tables = {"memory": {"mixed_precision": precision, "fused_backward": fused}}
+        notes = plan(optimizer={"max_grad_norm": most}, **tables).notes
+        return [note for note in notes if "second backward pass" in note]
+
+    (note,) = remark(1.0, True)
+    assert note.endswith(f"(optimizer.max_grad_norm = 1){end}")
+    assert remark(0.0, True) == remark(1.0, False) == []
+
+
 def test_a_prior_weight_without_class_pictures(plan, pictures):
     alone = {"train_dir": str(pictures("alone/2_sls frog", 2))}
     (note,) = (note for note in plan(dataset=alone, prior={"weight": 0.5}).notes if "prior" in note)
