@@ -108,9 +108,22 @@ def generate(
 
 
 def _model(model: str, runs_dir: Path) -> str:
-    """Return the folder of the run of that name where nothing else is called so."""
-    is_run = is_run_name(model) and not exists(model) and is_file(runs_dir / model / "run.toml")
-    return str(runs_dir / model) if is_run else model
+    """Return the folder of the run of that name where nothing else is called so.
+
+    Raises:
+        UserError: it could only be the name of a run, and there is none.
+    """
+    from trainer_core.models.carried import is_model_name
+
+    if exists(model) or not is_run_name(model) or is_model_name(model):
+        return model
+    if not is_file(runs_dir / model / "run.toml"):
+        text = (
+            f"{safe_text(model)}: there is no such file or folder, and no run of that name in"
+            f" {safe_text(runs_dir)} (`dbtui runs`); check the path, or name the folder of the runs with --runs-dir"
+        )
+        raise UserError(text, ExitCode.MODEL)
+    return str(runs_dir / model)
 
 
 @contextmanager

@@ -48,6 +48,11 @@ def read_facts(run: RunDirectory) -> RunFacts:
     return replace(facts, fetched_from=safe_text(origin.place, 100), bring_it=again)
 
 
+def start_model(run: RunDirectory) -> str:
+    """Return the start model that the run's configuration names; "" where it cannot be read."""
+    return _word(_table(_toml(_read(run.configuration)), "model"), "base")
+
+
 def facts_of(path: Path, configuration: bytes, process: bytes, *, is_here: bool = True) -> RunFacts:
     """Return the facts of a run at `path`, from what its configuration and its process.json hold.
 

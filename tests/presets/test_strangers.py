@@ -61,7 +61,7 @@ BY_NAME = [
     "preset new copy --from stranger -o -",
     "run stranger",
 ]
-BY_MODEL = ["preset check {file}", "preset new copy --from {file} -o -", "run {file} --data gone", "plan {file}"]
+BY_MODEL = ["preset check {file}", "run {file} --data gone"]
 EXTENDING = ["preset check {file}", "preset new copy --from {file} -o -", "plan {file}", "run {file} --dry-run"]
 
 

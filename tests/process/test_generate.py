@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from dbtui.cli.app import run
+from dbtui.generate.candidates import candidates
 from dbtui.generate.process import DrawingProcess
 from dbtui.generate.progress import Progress
 from tests.process.conftest import DBTUI
 from trainer_core.errors import ExitCode
 from trainer_core.generate.request import Request
+from trainer_core.run.directory import create_run
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,19 @@ def test_pictures_on_disk_with_their_prompt_and_beside_those_of_the_start_model(
             "sls frog, [red]x[/]\nSteps: 2, Sampler: DPM++ 2M, CFG scale: 7.5, Seed: 5, Size: 64x128, Model: tiny"
         )
         assert picture.tobytes() == base.tobytes()
+
+
+def test_a_name_that_nothing_has_is_told_at_once_as_a_run_too(here, capsys):
+    assert run(["generate", "nothere", "-p", "frog"]) == ExitCode.MODEL
+    assert "no run of that name in runs (`dbtui runs`)" in capsys.readouterr().err
+    assert run(["generate", "nothere.safetensors", "-p", " "]) == ExitCode.CONFIG, "a file is looked for later"
+
+
+def test_the_start_models_of_runs_are_among_those_looked_through(here, monkeypatch):
+    monkeypatch.setenv("DBTUI_STATE_DIR", str(here / "state"))
+    create_run(here / "runs", "frog-1", 'schema = 1\nmodel.base = "/models/v1-5.safetensors"\n')
+    create_run(here / "runs", "frog-2", "schema = 1\nmodel = 3\n")
+    assert "/models/v1-5.safetensors" in candidates(here / "runs")
 
 
 def test_on_a_terminal_the_picture_is_shown(terminal, here):
