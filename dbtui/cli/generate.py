@@ -120,7 +120,7 @@ def _model(model: str, runs_dir: Path) -> str:
     if not is_file(runs_dir / model / "run.toml"):
         text = (
             f"{safe_text(model)}: there is no such file or folder, and no run of that name in"
-            f" {safe_text(runs_dir)} (`dbtui runs`); check the path, or name the folder of the runs with --runs-dir"
+            f" {safe_text(runs_dir)} (`dbtui runs`); check the path, or name the runs' folder with --runs-dir"
         )
         raise UserError(text, ExitCode.MODEL)
     return str(runs_dir / model)
