@@ -64,7 +64,7 @@ def test_captions_alone_are_fine_tuning():
     found, config = imported_of(
         '[[datasets]]\n[[datasets.subsets]]\nimage_dir = "a"\nmetadata_file = "b"\nflip = 1\n'
     )
-    assert (config.method.captions, config.dataset.cache_latents) == ("finetune", "off")
+    assert config.method.captions == "finetune"
     assert "files beside the pictures" in reasons(found)["subsets.metadata_file b"]
     assert "no option of a subset" in reasons(found)["subsets.flip 1"]
 

@@ -31,7 +31,7 @@ def command_line(read: Mapping[str, Any]) -> Command:
         if subset.get("num_repeats", 1) != 1:
             reason = "class pictures come as often as the pictures of the subject need them"
             ignored.append((_given("num_repeats", subset["num_repeats"]), reason))
-    defaults = {"dataset.cache_latents": "off"}
+    defaults: dict[str, Any] = {}
     if not regularization and not any(subset.get("class_tokens") for subset in subjects):
         defaults["method.captions"] = "finetune"
     entries = [[_given(name, value) for name, value in subset.items()] for subset in subjects]

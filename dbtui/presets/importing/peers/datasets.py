@@ -32,5 +32,4 @@ DATASETS = Peer(
     name=NAME,
     scripts=(NAME,),
     options={"subsets": Entries("concept", _SUBSET, "subset")},
-    defaults={"dataset.cache_latents": "off"},
 )
