@@ -22,6 +22,10 @@ PRESET = "dbtui.preset"
 """The name of the preset in the metadata of what dbtui trained."""
 _LONGEST = 255
 """Characters of a file's name or a hash."""
+_NO_SETTINGS = (
+    "carries no settings (dbtui did not train it, an earlier version did, or another program wrote it anew): name a"
+    " preset or a run file; a start model goes behind --model"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,7 @@ def read_carried(path: Path) -> Carried:
         raise _error(path, _why_no_header(path), ExitCode.MODEL)
     text = header.metadata.get(PRESET)
     if text is None:
-        why = "carries no settings: dbtui did not train it, or an earlier version did, or it was converted since"
-        raise _error(path, f"{why}; name a preset or a run file, a start model with --model", ExitCode.CONFIG)
+        raise _error(path, _NO_SETTINGS, ExitCode.CONFIG)
     if len(text) > LARGEST_FILE:
         why = f"its settings are larger than {LARGEST_FILE // 1024} KB, which none that dbtui wrote are"
         raise _error(path, f"{why}; do not use them", ExitCode.CONFIG)
