@@ -23,7 +23,7 @@ PRESET = "dbtui.preset"
 _LONGEST = 255
 """Characters of a file's name or a hash."""
 _NO_SETTINGS = (
-    "carries no settings (dbtui did not train it, an earlier version did, or another program wrote it anew): name a"
+    "carries no settings (dbtui did not train it, an earlier version did, or another program wrote it): name a"
     " preset or a run file; a start model goes behind --model"
 )
 
