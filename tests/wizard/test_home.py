@@ -245,7 +245,7 @@ async def test_many_runs_never_hold_up_the_keys(open_app, runs_dir, monkeypatch)
             file.write('{"t":1.75e9,"mono":2,"kind":"step","step":2,"loss":0.5}\n')
         await until(pilot, lambda: step_of(app, "run-7") == "step 2", "its next step is seen")
         await settle(pilot)
-        assert len(drawn) == 1
+        assert len(set(drawn)) == 1  # that row alone
 
 
 async def test_a_disk_that_does_not_answer(open_app, filled, monkeypatch):

@@ -120,7 +120,7 @@ def open_review(open_app, place: Path) -> Callable[..., object]:
 
 @pytest.mark.parametrize(("size", "name"), [(NARROW, "review_narrow"), (WIDE, "review_wide")])
 async def test_what_will_happen(open_review, looks_like, place: Path, size: tuple[int, int], name: str):
-    async with open_review(answered(place), size) as (app, pilot):
+    async with open_review(answered(place), size) as (_, pilot):
         await looks_like(pilot, name)
         await pilot.press("tab")
         await settle(pilot)

@@ -40,7 +40,7 @@ NASTY = {
 
 @pytest.fixture
 def own_time():
-    """Tell the seconds of this thread since the test began: neither other programs' nor the collector's of garbage."""
+    """Tell the seconds of this thread since the test began, without those of the collector of garbage."""
     gc.disable()
     began = time.thread_time()
     yield lambda: time.thread_time() - began
