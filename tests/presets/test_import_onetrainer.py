@@ -230,8 +230,14 @@ def test_lists_that_are_given_beside_the_settings():
     lists = {"concepts": json.dumps(LORA["concepts"]), "samples": json.dumps(LORA["samples"])}
     config = run_of(SPARSE, **lists)
     assert (len(config.concept), len(config.sample.prompts)) == (2, 2)
-    with pytest.raises(UserError, match="settings of OneTrainer name"):
-        import_text('{"learning_rate": 1}', "the file", imported_beside(samples="[]"))
+    for text in (
+        '{"learning_rate": 1}',
+        "train_db.py --seed=1",
+        "seed = 1\n",
+        '{"num_train_epochs": 1, "src": ""}',
+    ):
+        with pytest.raises(UserError, match="settings of OneTrainer name"):
+            import_text(text, "the file", imported_beside(samples="[]"))
     with pytest.raises(UserError, match="holds no list"):
         import_text(json.dumps(SPARSE), "the file", imported_beside(concepts="{}"))
 

@@ -37,6 +37,8 @@ def command_line(read: Mapping[str, Any]) -> Command:
     settings, tables = _apart(read)
     trained = [table for number, table in enumerate(tables, start=1) if _is_trained(table, number, ignored)]
     why, changed = _ignored(settings), _changed(settings)
+    if trained:
+        why |= dict.fromkeys(("concepts_path", "use_concepts"), "the concepts themselves are there")
     options = []
     for name, value in settings.items():
         option = setting(name, value)

@@ -40,7 +40,7 @@ def command_line(read: Mapping[str, Any]) -> Command:
     inline = {each.name for each in given if each.entries}
     for name, listed in (("concept_file_name", "concepts"), ("sample_definition_file_name", "samples")):
         if listed in inline:
-            meaning.ignored[name] = f"{listed} stand among the settings"
+            meaning.ignored[name] = f"the {listed} themselves are there"
     options = []
     for each in given:
         name = RENAMED.get(each.name, each.name)

@@ -5,7 +5,7 @@ from dbtui.presets.importing.no_training import why_not
 from dbtui.presets.importing.peers.known import peer_of
 from dbtui.presets.importing.result import Imported
 from dbtui.presets.importing.settings_file import read_settings
-from dbtui.presets.importing.settings_json import Beside
+from dbtui.presets.importing.settings_json import LISTS_ARE_NAMED, WITH_LISTS, Beside
 from dbtui.presets.importing.translate import translate
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
@@ -21,7 +21,10 @@ def import_text(text: str, shown: str, beside: Beside | None = None) -> Imported
     """
     if len(text) > LONGEST_TEXT:
         raise _error(f"{shown} is larger than {LONGEST_TEXT // 1024} KB, which no command is")
-    settings = read_settings(text, shown, beside or Beside())
+    beside = beside or Beside()
+    settings = read_settings(text, shown, beside)
+    if (beside.concepts or beside.samples) and (settings is None or settings.script not in WITH_LISTS):
+        raise _error(f"{shown}: {LISTS_ARE_NAMED}")
     commands = [settings] if settings else read_commands(text)
     others = [why for command in commands if (why := why_not(command))]
     training = [command for command in commands if not why_not(command)]

@@ -13,6 +13,11 @@ from dbtui.presets.importing.peers.onetrainer import ONETRAINER
 from trainer_core.errors import ExitCode, UserError
 
 _Read = Mapping[str, Any]
+WITH_LISTS = (ONETRAINER.name, EXTENSION.name)
+LISTS_ARE_NAMED = (
+    "--concepts and --samples give the lists that settings of OneTrainer name; those of sd_dreambooth_extension"
+    " take the first"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +93,15 @@ def _with_beside(read: dict[str, Any], beside: Beside, reader: Callable[[_Read],
     """Put the lists into the settings that name their files."""
     if not (beside.concepts or beside.samples):
         return read
-    if reader is gui.command_line or (beside.samples and reader is not onetrainer.command_line):
-        raise _error(
-            "--concepts and --samples are files that settings of OneTrainer name (the first also an extension's)"
-        )
-    whole = dict(read)
-    is_onetrainer = reader is onetrainer.command_line
-    for name, file, text in (
-        ("concepts" if is_onetrainer else "concepts_list", "concept_file_name", beside.concepts),
-        ("samples", "sample_definition_file_name", beside.samples),
-    ):
+    if beside.samples and reader is not onetrainer.command_line:
+        raise _error(LISTS_ARE_NAMED)
+    name = "concepts" if reader is onetrainer.command_line else "concepts_list"
+    for listed, text in ((name, beside.concepts), ("samples", beside.samples)):
         if text:
-            listed = _parsed(text, f"the list of {name}")
-            if not isinstance(listed, list):
-                raise _error(f"the file of {name} holds no list")
-            whole = {key: value for key, value in whole.items() if key != file} | {name: listed}
-    return whole
+            read = {**read, listed: _parsed(text, f"the file of {listed}")}
+            if not isinstance(read[listed], list):
+                raise _error(f"the file of {listed} holds no list")
+    return read
 
 
 def _error(text: str) -> UserError:
