@@ -70,7 +70,7 @@ def facts_of(path: Path, configuration: bytes, process: bytes, *, is_here: bool 
         is_lora=_word(_table(config, "method"), "train") == "lora",
         max_steps=steps if isinstance(steps, int) else None,
         gpu=_word(gpu, "name"),
-        vram_total_gb=float(total) if isinstance(total, int | float) else None,
+        vram_total_gb=_gigabytes(total),
     )
 
 
@@ -123,6 +123,12 @@ def _json(text: bytes) -> dict[str, Any]:
 def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
     table = data.get(name)
     return table if isinstance(table, dict) else {}
+
+
+def _gigabytes(value: Any) -> float | None:
+    with suppress(OverflowError):  # JSON has whole numbers of any length
+        return float(value) if isinstance(value, int | float) else None
+    return None
 
 
 def _word(data: dict[str, Any], name: str) -> str:

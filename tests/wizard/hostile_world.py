@@ -105,7 +105,7 @@ def write_run(runs_dir: Path, name: str, model: Path, pictures: Path, *, code: i
         "pid": 1,
         "host": TEXT,
         "command": [TEXT],
-        "gpu": {"name": TEXT, "driver": TEXT, "vram_total_gb": 8.0},
+        "gpu": {"name": TEXT, "driver": TEXT, "vram_total_gb": 10**400},
     }
     run.process_json.write_text(json.dumps(process))
     (run.path / "dataset.json").write_text(json.dumps({"formula": TEXT, "folders": [{"name": TEXT}]}))
