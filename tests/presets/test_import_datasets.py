@@ -42,7 +42,9 @@ FINE = (
 
 
 def test_a_file_of_datasets():
-    found, config = imported_of(DATASETS)
+    found, config = imported_of("learning_rate = 1e-5\n" + DATASETS)
+    assert "alone" in reasons(found)["learning_rate 1e-05"]
+    assert any("look at class_dir" in note for note in found.notes)
     assert (config.dataset.resolution, config.train.batch_size, config.dataset.bucket.enable) == (
         (512, 768),
         4,

@@ -8,6 +8,10 @@ from dbtui.presets.importing.peers.datasets import NAME
 from trainer_core.errors import ExitCode, UserError
 
 _Table = dict[str, Any]
+_ALONE = "a file of datasets holds [general] and [[datasets]] alone"
+_PAIRED = (
+    "regularization subsets went to the first folders of pictures, in order; look at class_dir in the run file"
+)
 _ONE_EACH = "class pictures belong to one folder each here, class_dir, and every folder has its own already"
 
 
@@ -21,7 +25,9 @@ def command_line(read: Mapping[str, Any]) -> Command:
     subjects = [subset for subset in subsets if subset.get("is_reg") is not True]
     if not subjects:
         raise UserError("the file of datasets names no folder of pictures", ExitCode.CONFIG)
-    ignored = []
+    ignored = [
+        (_given(name, value), _ALONE) for name, value in read.items() if name not in ("general", "datasets")
+    ]
     regularization = [subset for subset in subsets if subset.get("is_reg") is True]
     for number, subset in enumerate(regularization):
         if number >= len(subjects):
@@ -35,7 +41,8 @@ def command_line(read: Mapping[str, Any]) -> Command:
     if not regularization and not any(subset.get("class_tokens") for subset in subjects):
         defaults["method.captions"] = "finetune"
     entries = [[_given(name, value) for name, value in subset.items()] for subset in subjects]
-    return Command(NAME, [], [Given("subsets", [], [], "", entries=entries)], [], ignored, defaults)
+    notes = [_PAIRED] if regularization and len(subjects) > 1 else []
+    return Command(NAME, [], [Given("subsets", [], [], "", entries=entries)], [], ignored, defaults, notes)
 
 
 def _subsets(read: Mapping[str, Any]) -> Iterator[_Table]:

@@ -48,7 +48,9 @@ def command_line(read: Mapping[str, Any]) -> Command:
         if name in changed:
             option.written, option.values = " ".join(option.values), [changed[name]]
         options.append(option)
-    options.append(Given("concepts_list", [], [], "", entries=[_options(table) for table in trained]))
+    if trained or "concepts_list" in read:
+        words = [] if trained else as_words(read["concepts_list"])
+        options.append(Given("concepts_list", words, [], "", entries=[_options(table) for table in trained]))
     defaults = {**EXTENSION.defaults, "method.captions": _method(trained), **_defaults(settings)}
     return Command(NAME, [], options, [], ignored, defaults)
 
@@ -56,7 +58,9 @@ def command_line(read: Mapping[str, Any]) -> Command:
 def _apart(read: _Read) -> tuple[dict[str, Any], _Tables]:
     """Take the concepts out: a list, or names with c1_ to c4_ before them, or, once, names among the rest."""
     listed = read.get("concepts_list")
-    tables: _Tables = [table for table in listed if isinstance(table, dict)] if isinstance(listed, list) else []
+    tables: _Tables = (
+        [table if isinstance(table, dict) else {} for table in listed] if isinstance(listed, list) else []
+    )
     settings: dict[str, Any] = {}
     numbered: dict[str, dict[str, Any]] = {}
     flat: dict[str, Any] = {}
