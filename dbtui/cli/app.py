@@ -95,8 +95,8 @@ def _run(arguments: list[str]) -> int:
         raise KeyboardInterrupt from None
     except Exception as error:
         if show := getattr(error, "format_message", None):  # the command line itself was wrong (click's errors)
-            said = show().strip()
-            say_error(f"{said}{'' if said.endswith(('.', '?', '!')) else '.'} Try `dbtui --help`.")
+            if said := show().strip():  # nothing where a group was named alone: its help has been printed
+                say_error(f"{said}{'' if said.endswith(('.', '?', '!')) else '.'} Try `dbtui --help`.")
             return int(ExitCode.CONFIG)
         raise
     if result == _INTERRUPTED:

@@ -1,8 +1,6 @@
 """Rows 37 to 43 of the acceptance table through each command that reads settings, however the file comes to it."""
 
-import json
 import os
-import struct
 import unicodedata
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import pytest
 from dbtui.cli.app import run
 from dbtui.presets.library import shipped_folder
 from tests.fuzz.watched import nothing_outside
-from trainer_core.models.carried import PRESET
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[bold]x[/foo][@click=app.quit]\u202e\x9b2J\u2028"
 QUOTED = "".join(f"\\u{ord(each):04x}" if not each.isprintable() else each for each in HOSTILE)
@@ -61,7 +58,6 @@ BY_NAME = [
     "preset new copy --from stranger -o -",
     "run stranger",
 ]
-BY_MODEL = ["preset check {file}", "run {file} --data gone"]
 EXTENDING = ["preset check {file}", "preset new copy --from {file} -o -", "plan {file}", "run {file} --dry-run"]
 
 
@@ -143,15 +139,6 @@ def test_broken_presets_among_ones_own_are_listed_and_the_others_work(told, own_
     told(["preset check sd15-8gb"], own_presets, (0,))
 
 
-@pytest.mark.row(37, 38, 39, 40, 41, 42, 43, 44)
-def test_each_as_what_a_model_carries(told):
-    for content, _ in (what for _, *what in WRONG.values() if isinstance(what[0], str)):
-        header = json.dumps({"__metadata__": {PRESET: content, "ss_sd_model_name": HOSTILE}}).encode()
-        file = _write(Path.cwd() / "some.safetensors", struct.pack("<Q", len(header)) + header)
-        for text in told(BY_MODEL, file):
-            assert "some.safetensors" in text
-
-
 @pytest.mark.parametrize("broken", ["preset = 3\n", "[", "\xff\n", 'extends = ["a"]\n'])
 def test_a_broken_preset_of_the_name_that_a_file_was_made_from(own_presets, tmp_path, capsys, broken):
     _write(own_presets / "mine.toml", broken.encode("latin-1"))
@@ -172,3 +159,16 @@ def test_what_is_no_file_is_not_opened(told):
             assert name.replace("\0", "\\x00").removeprefix("./") in text
     Path("endless.toml").symlink_to("/dev/zero")
     assert run(["preset", "check", "endless.toml"]) == 2
+
+
+def test_a_run_file_is_told_once_of_each_path(told):
+    text = 'schema = 1\n[model]\nbase = "/models/a.safetensors"\n[dataset]\ntrain_dir = "~/pictures"\n'
+    (printed,) = told(["preset check {file}"], _write(Path.cwd() / "run.toml", text))
+    assert len(printed.splitlines()) == 2
+
+
+def test_the_group_alone_prints_its_help_and_no_empty_error(capsys):
+    assert run(["preset"]) == 2
+    printed = capsys.readouterr()
+    assert "error" not in printed.err
+    assert "import" in printed.out + printed.err

@@ -108,7 +108,7 @@ def _resolve_paths(tables: Tables, layer: Layer, problems: Problems) -> None:
     """Make the paths of checked tables absolute, in place; a preset may hold no bindings."""
     for named in settings_of(tables):
         if named.field.binding and layer.folder is None:
-            text = f"{shown_key(named.path)} belongs to one machine and cannot stand in a preset"
+            text = f"{shown_key(named.path)} belongs to one machine and cannot stand in a preset; remove it"
             problems.add_value(layer.name, named.path, text)
         elif named.field.path and layer.folder is not None:
             try:

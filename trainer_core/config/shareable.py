@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from trainer_core.config.fields import all_fields
+from trainer_core.config.problems import dotted
 from trainer_core.config.words import Path, shown_key
 from trainer_core.text import safe_text
 
@@ -34,8 +36,14 @@ def secrets(text: str) -> Iterator[str]:
 
 
 def machine_paths(tables: dict[str, Any]) -> Iterator[str]:
-    """Yield a problem for each text in the tables, whatever its setting, that names a place on one machine."""
+    """Yield a problem for each text in the tables that names a place on one machine.
+
+    A setting that belongs to one machine in any case is left to whoever refuses it for that.
+    """
+    bindings = {key for key, field in all_fields().items() if field.binding}
     for path, text in _texts(tables, ()):
+        if dotted(path) in bindings:
+            continue
         for what, pattern in _PLACES:
             if found := pattern.search(text):
                 shown = safe_text(found[0], limit=40)
