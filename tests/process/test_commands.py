@@ -68,7 +68,7 @@ def several(run, trainer, another):
 
 
 def test_a_trainer_that_does_not_answer_in_time(dbtui, trainer, run, state, wait):
-    process = trainer("--saving", "3")
+    process = trainer("--saving", "6")
     dbtui("save", run.path)
     wait(lambda: state().phase == "save", "it saves")
     silent = dbtui("sample", run.path, "--timeout", "0.3", "--json")
@@ -82,7 +82,7 @@ def test_a_trainer_that_does_not_answer_in_time(dbtui, trainer, run, state, wait
 
 
 def test_a_run_that_ends_instead_of_answering(dbtui, trainer, run, wait, state):
-    process = trainer("--steps", "20", "--saving", "2")
+    process = trainer("--steps", "20", "--saving", "6")
     wait(lambda: state().phase == "save", "it saves for the last time")
     done = dbtui("save", run.path)
     assert done.returncode == 1

@@ -105,9 +105,9 @@ def test_ten_thousand_captions_take_no_time():
     items = tuple(
         item(f"a photo of sls frog number {number} in the grass", f"{number}.png") for number in range(10**4)
     )
-    started = time.monotonic()
+    started = time.thread_time()
     assert list(remarks(configured(), None, items)) == []
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize(
