@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -15,7 +16,8 @@ from dbtui.generate.candidates import candidates
 from dbtui.generate.process import DrawingProcess
 from dbtui.generate.progress import Progress
 from tests.process.conftest import DBTUI
-from trainer_core.errors import ExitCode
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.generate.program import _draw
 from trainer_core.generate.request import Request
 from trainer_core.run.directory import create_run
 
@@ -53,6 +55,14 @@ def test_pictures_on_disk_with_their_prompt_and_beside_those_of_the_start_model(
             "sls frog, [red]x[/]\nSteps: 2, Sampler: DPM++ 2M, CFG scale: 7.5, Seed: 5, Size: 64x128, Model: tiny"
         )
         assert picture.tobytes() == base.tobytes()
+
+
+def test_a_place_for_no_pictures_is_told_before_the_model_is_looked_at(here):
+    (here / "taken").write_text("")
+    request = Request(model="gone.safetensors", prompts=("frog",), out=str(here / "taken"))
+    with pytest.raises(UserError, match="taken is not a folder") as caught:
+        _draw(request.to_json().encode(), SimpleNamespace(emit=print))
+    assert caught.value.code is ExitCode.DISK
 
 
 def test_a_name_that_nothing_has_is_told_at_once_as_a_run_too(here, capsys):

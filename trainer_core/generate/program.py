@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from trainer_core.console import open_what_is_closed
@@ -67,6 +68,7 @@ def _run(events: Events, signals: StopSignals) -> int:
 
 
 def _draw(line: bytes, events: Events) -> None:
+    from trainer_core.disk import why_not_writable
     from trainer_core.generate.request import Request
     from trainer_core.generate.source import find_source
 
@@ -74,6 +76,8 @@ def _draw(line: bytes, events: Events) -> None:
         request = Request.from_json(line)
     except (ValueError, TypeError) as error:
         raise UserError(f"the request cannot be read: {safe_text(error)}", ExitCode.CONFIG) from error
+    if problem := why_not_writable(Path(request.out)):
+        raise UserError(f"{problem}: name another folder with -o", ExitCode.DISK)
     events.emit("phase", name="load", text="looking at the model")
     source = find_source(request.model)
     events.emit("source", what=source.kind, title=source.title, step=source.step)
