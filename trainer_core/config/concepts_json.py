@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,8 +78,7 @@ class _BadValueError(ValueError):
 def _without_doubles(pairs: list[tuple[str, Any]]) -> Entry:
     entry = dict(pairs)
     if len(entry) != len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
+        double = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise _BadValueError(f'"{safe_text(double, 80)}" stands twice in one concept; remove one of them')
     return entry
 
