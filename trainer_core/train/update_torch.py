@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim.adamw import adamw
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
 from trainer_core.train.rounding import in_pieces, round_stochastically, seed_of
@@ -65,24 +64,25 @@ class FusedAdamW(TensorUpdate):
         gradient, state = parameter.grad, self.optimizer.state[parameter]
         if gradient is None:
             return
-        adamw(
+        skipped = skip.float()
+        torch._fused_adamw_(  # what AdamW.step calls; to sort one tensor into groups first takes longer than this
             [parameter],
             [gradient],
             [state["exp_avg"]],
             [state["exp_avg_sq"]],
             [],
-            [state["step"]],
-            fused=True,
-            grad_scale=factor.reciprocal(),
-            found_inf=skip.float(),
-            amsgrad=False,
+            [state["step"].add_(1)],
+            lr=self._rates[self._group_of[number]],
             beta1=settings.betas[0],
             beta2=settings.betas[1],
-            lr=self._rates[self._group_of[number]],
             weight_decay=settings.weight_decay,
             eps=settings.eps,
+            amsgrad=False,
             maximize=False,
+            grad_scale=factor.reciprocal(),
+            found_inf=skipped,
         )
+        state["step"].sub_(skipped)
 
     def state(self) -> list[ParameterState]:
         """Return the moments and step count of each parameter."""
