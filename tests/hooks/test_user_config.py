@@ -79,6 +79,7 @@ def test_it_lies_where_the_system_keeps_such_files(monkeypatch, tmp_path):
         ("[on_stop]\ntimeout_minutes = 1", "[on_stop] does nothing: give it a command or a webhook"),
         ("on_stop = 1", "on_stop must be a table (opened by [on_stop]), not 1"),
         ("schema = 2", "made by a newer dbtui (schema 2): upgrade dbtui"),
+        pytest.param(f"schema = 0x{'f' * 5000}", "made by a newer dbtui (schema a whole number of", id="endless"),
         ("schema = '1'", 'schema must be 1, not "1"'),
         ("schema = 1\n[", "not valid TOML"),
         (

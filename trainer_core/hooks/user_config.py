@@ -122,7 +122,9 @@ def read_user_config() -> UserConfig:
     tables = parse_toml(text, shown)
     version = tables.get("schema", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UserError(f"{shown}: made by a newer dbtui (schema {version}): upgrade dbtui", ExitCode.CONFIG)
+        raise UserError(
+            f"{shown}: made by a newer dbtui (schema {shown_value(version)}): upgrade dbtui", ExitCode.CONFIG
+        )
     try:
         config = UserConfig.model_validate(tables)
     except ValidationError as error:
