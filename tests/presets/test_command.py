@@ -18,8 +18,8 @@ BAD = 'schema = 1\n[train]\nmax_stepz = 3\n"\\u001b]0;owned\\u0007[bold]" = 1\n'
 def test_list(capsys):
     assert run(["preset", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split("\t")[:3] == ["sd15-8gb", "8 GB", "unverified"]
-    assert len(lines) == 12
+    assert lines[0].split("\t")[:3] == ["sd15-6gb", "6 GB", "unverified"]
+    assert len(lines) == 13
 
 
 def test_list_as_json_with_one_that_is_broken(capsys, own_presets):

@@ -36,7 +36,7 @@ async def test_the_shipped_presets(open_app, looks_like):
         await opened(app, pilot)
         await looks_like(pilot, "presets_narrow")
         await pilot.press("down", "a")
-        await until(pilot, lambda: "sd15-12gb  SD 1.x, one picture" in screen_text(app), "the next one is shown")
+        await until(pilot, lambda: "sd15-8gb  SD 1.x, everything" in screen_text(app), "the next one is shown")
         toml = app.screen.query_one("#toml").visual.plain
         assert "gradient_accumulation = 1" in toml  # of every setting, although the file does not name it
         await pilot.press("a")
@@ -81,8 +81,8 @@ async def test_reading_again_keeps_the_place(open_app, own_presets):
         own_presets("mine", "schema = 1\n[preset]\ntitle = 'my [red]own'\n")
         await pilot.press("r")
         rows = app.screen.query_one(RowList)
-        await until(pilot, lambda: len(rows.keys) == 13, "the new one is there")
-        assert rows.key == "sd15-12gb"
+        await until(pilot, lambda: len(rows.keys) == 14, "the new one is there")
+        assert rows.key == "sd15-8gb"
         await pilot.press("end")
         await until(pilot, lambda: "mine  my [red]own" in screen_text(app), "markup is only text")
 
