@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,7 +75,7 @@ def generate(
     from trainer_core.generate.request import Request, pictures_of
 
     request = Request(
-        model=_model(model, runs_dir),
+        model=model,
         prompts=tuple(prompts),
         out=str(output),
         negative=negative,
@@ -89,6 +90,7 @@ def generate(
         candidates=candidates(runs_dir),
     )
     pictures_of(request)  # what is wrong with it is said before anything is started
+    request = replace(request, model=_model(model, runs_dir))
     progress = Progress()
     with DrawingProcess(request) as process, _shown() as show:
         for event in process.events():
