@@ -13,6 +13,7 @@ from tools.demo_model.vae_model import build_vae, scale_latents
 from tools.demo_model.vae_pictures import as_input, draw_pictures
 from trainer_core.config.reader import read_config
 from trainer_core.models.family import COMPONENTS
+from trainer_core.models.lora.build import modules_of
 
 RUN_FILE = Path(__file__).parent.parent.parent / "tools" / "demo_model" / "finetune.toml"
 MOST_BYTES = 16_000_000
@@ -37,14 +38,15 @@ def test_scaled_latents_have_a_spread_of_one_and_the_pictures_stay(pictures):
     assert torch.allclose(vae.decode(latents.mean).sample, before, atol=1e-3)
 
 
-def test_the_whole_is_small_enough_in_fp16(tmp_path):
+def test_the_whole_is_small_enough_in_fp16_and_takes_a_lora(tmp_path):
     vae_file = tmp_path / "vae.safetensors"
     save_file({name: tensor.contiguous() for name, tensor in build_vae(0).state_dict().items()}, vae_file)
     model = build(vae_file)
     weights = sum(weight.numel() for part in COMPONENTS for weight in model.module(part).parameters())
-    assert 2 * weights < MOST_BYTES - 200_000  # names and shapes take some
-    config = model.text_encoder.config
-    assert config.vocab_size == 49408
+    assert 2 * weights < MOST_BYTES - 150_000  # names and shapes take some
+    assert model.text_encoder.config.vocab_size == 49408
+    places = modules_of(model, conv=True, text_encoder=True)  # refuses a model with other modules than SD 1.x
+    assert {place.part for place in places} == {"unet", "text_encoder"}
 
 
 def test_the_vae_goes_on_exactly_where_it_stopped(tmp_path, pictures, monkeypatch):

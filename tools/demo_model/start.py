@@ -23,10 +23,11 @@ from trainer_core.models.sniff import ModelInfo
 from trainer_core.models.tiny import random_module
 
 SEED = 8
-UNET_WIDTHS = (64, 64, 32, 96)
-"""The deepest map of a 64-pixel picture is 1 x 1: three channels in each of the 32 norm groups there, where two
-would leave nothing of a value but its sign. The third map, 2 x 2, pays for it: the whole stays below 16 MB."""
-TEXT_WIDTH, TEXT_LAYERS, TEXT_INNER = 32, 2, 128
+UNET_WIDTHS = (64, 32, 96, 96)
+"""As in SD 1.x the last two are equal and the others are not, or LoRA's names would not fit. The deepest map of a
+64-pixel picture is 1 x 1: three channels in each of the 32 norm groups there, where two would leave nothing of a
+value but its sign. The narrow words and the narrow second map pay for it: the whole stays below 16 MB."""
+TEXT_WIDTH, TEXT_LAYERS, TEXT_INNER = 16, 2, 64
 SPREADS = {"token_embedding": 0.5, "position_embedding": 0.1}
 
 
