@@ -101,6 +101,15 @@ def test_docs_show_the_committed_results(load, name: str):
     assert load(name).table_of(results) == table
 
 
+def test_docs_show_the_committed_ladder(load):
+    results_file, ladder = load("results_file"), load("ladder")
+    results = json.loads((results_file.RESULTS / "ladder.json").read_text(encoding="utf-8"))
+    page = ladder.DOCS.read_text(encoding="utf-8")
+    assert results_file.with_table(page, "ladder", ladder.table_of(results)) == page
+    assert [row["rung"] for row in results["memory"]] == list(ladder.MEMORY)
+    assert [row["rung"] for row in results["speed"]] == list(ladder.SPEED)
+
+
 @pytest.mark.slow
 def test_a_state_is_saved_in_every_way_and_the_stall_is_the_smaller_part(load, tmp_path: Path):
     checkpoint = load("checkpoint")
