@@ -5,12 +5,9 @@ import json
 import re
 import sys
 import tomllib
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from dbtui.cli.app import run
 from dbtui.presets.importing.command import read_commands
@@ -270,44 +267,6 @@ def test_hostile_text_neither_hangs_nor_acts_on_the_terminal(capsys, monkeypatch
     assert run(["preset", "import", "-"]) == 0
     printed = "".join(capsys.readouterr())
     assert not {"\x1b", "\x07", "\u202e"} & set(printed)
-
-
-WORDS = st.sampled_from(
-    [
-        "train_db.py",
-        "--learning_rate",
-        "=",
-        "1e-6",
-        "\n",
-        "$X",
-        "X=",
-        "'",
-        '"',
-        "\\",
-        "`",
-        "^",
-        "(",
-        ")",
-        "{X}",
-        "<a b>",
-        "#",
-    ]
-)
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    st.one_of(
-        st.text(max_size=200),
-        st.lists(WORDS, max_size=30).map(" ".join),
-        st.lists(WORDS, max_size=30).map("".join),
-    )
-)
-def test_arbitrary_text_is_imported_or_refused(text):
-    for each in (text, f"python train_network.py {text}"):
-        with suppress(UserError):
-            _, config = imported_of(each)
-            assert 0 < config.optimizer.learning_rate <= 10
 
 
 def test_the_command_writes_the_preset_and_a_run_file(capsys, tmp_path, own_presets):

@@ -158,3 +158,21 @@ def test_the_tables_name_settings_that_exist(peer):
     for name, rule in peer.options.items():
         keys = {rule.key} if isinstance(rule, To) else set(getattr(rule, "settings", ()))
         assert keys <= set(all_fields()), name
+
+
+@pytest.mark.parametrize("text", ["schema = 1\n[optimizer]\n", "# mine\nschema=1  # of dbtui\nextends='sd15-8gb'"])
+def test_a_file_of_our_own_is_told_from_theirs(text):
+    with pytest.raises(UserError, match=r"mine\.toml is a preset or run file of dbtui already"):
+        import_text(text, "mine.toml")
+
+
+def test_settings_of_nobody_name_their_file():
+    with pytest.raises(UserError, match=r"theirs\.json holds no setting of kohya_ss, OneTrainer"):
+        import_text('{"a": 1}', "theirs.json")
+
+
+def test_a_whole_number_beyond_every_float_is_told():
+    found, config = imported_of(f'{{"max_train_steps": 1{"0" * 400}, "lr_warmup": 3, "learning_rate": 1e-5}}')
+    (told,) = [each.reason for each in found.left if each.option.startswith("max_train_steps")]
+    assert "is not a finite number" in told
+    assert config.optimizer.learning_rate == 1e-5

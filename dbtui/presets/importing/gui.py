@@ -62,7 +62,7 @@ def _ignored(values: Mapping[str, Any], kind: str, *, is_lora: bool) -> dict[str
 def _number(value: Any) -> float:
     try:
         return float(value or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
 
 

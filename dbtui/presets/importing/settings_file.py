@@ -9,8 +9,9 @@ from dbtui.presets.importing.command import Command, Given, as_words, read_comma
 from dbtui.presets.importing.peers.sd_scripts import TRAIN_DB, TRAIN_NETWORK
 from dbtui.presets.importing.settings_json import Beside, from_json
 from trainer_core.config.toml_file import parse_toml
-from trainer_core.errors import UserError
+from trainer_core.errors import ExitCode, UserError
 
+_OURS = re.compile(r"^[ \t]*schema[ \t]*=[ \t]*\d+[ \t]*(#.*)?$", re.MULTILINE)
 _JSON = re.compile(r"\{|\[\s*[{\]]")
 _LORA = ("network_module", "network_dim", "network_alpha", "network_args", "network_weights", "unet_lr")
 
@@ -23,9 +24,15 @@ def read_settings(text: str, shown: str, beside: Beside) -> Command | None:
     None if the text is no settings file.
 
     Raises:
-        UserError: it is JSON or TOML and cannot be read.
+        UserError: it is JSON or TOML and cannot be read, or dbtui's own.
     """
     start = text.lstrip("\ufeff \t\r\n")
+    if _OURS.search(start):
+        raise UserError(
+            f"{shown} is a preset or run file of dbtui already: `dbtui preset check FILE` says what is wrong"
+            " with it, `dbtui run FILE` trains with it",
+            ExitCode.CONFIG,
+        )
     if _JSON.match(start):
         return from_json(start, shown, beside)
     if not _looks_like_toml(start):

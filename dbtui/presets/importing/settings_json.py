@@ -44,7 +44,7 @@ def from_json(text: str, shown: str, beside: Beside) -> Command:
         read = _of_list(read, shown)
     if not isinstance(read, dict):
         raise _error(f"{shown} holds no settings")
-    reader = _reader(read)
+    reader = _reader(read, shown)
     return reader(_with_beside(read, beside, reader))
 
 
@@ -67,7 +67,7 @@ def _of_list(read: list[Any], shown: str) -> dict[str, Any]:
     raise _error(f"{shown} is a list, and holds neither concepts nor samples")
 
 
-def _reader(read: _Read) -> Callable[[_Read], Command]:
+def _reader(read: _Read, shown: str) -> Callable[[_Read], Command]:
     """Return who reads the settings: the trainer that knows most of their names."""
     known: list[tuple[int, Callable[[_Read], Command]]] = [
         (_known(read, {*LORA.options, *LORA.aliases}), gui.command_line),
@@ -76,7 +76,7 @@ def _reader(read: _Read) -> Callable[[_Read], Command]:
     ]
     count, reader = max(known, key=lambda each: each[0])
     if not count:
-        raise _error("the JSON holds no setting of kohya_ss, OneTrainer or sd_dreambooth_extension")
+        raise _error(f"{shown} holds no setting of kohya_ss, OneTrainer or sd_dreambooth_extension")
     return reader
 
 
