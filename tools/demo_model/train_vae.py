@@ -31,6 +31,7 @@ RATE, WARMUP, DECAY_FROM = 2e-3, 50, 0.5
 AVERAGE = 0.995
 ENCODER_STEPS = 2500
 SAVE_EVERY = 100
+MEETING = "tcp://127.0.0.1:29518"
 
 
 def main() -> None:
@@ -44,8 +45,7 @@ def main() -> None:
     words.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     if words.parts > 1:
-        meeting = f"file://{(words.folder / 'meeting').absolute()}"
-        distributed.init_process_group("gloo", init_method=meeting, rank=words.part, world_size=words.parts)
+        distributed.init_process_group("gloo", init_method=MEETING, rank=words.part, world_size=words.parts)
     print("drawing pictures ...", flush=True)
     pictures, held_out = draw_pictures(PICTURES, 0), as_input(draw_pictures(HELD_OUT, HELD_OUT_FROM))
     training = Training(words.folder, words.steps, words.part, words.parts)
