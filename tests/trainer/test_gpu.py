@@ -32,7 +32,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     importlib.import_module("bench_data").draw_pictures(tmp_path, 128, subject=4, classes=4)
 
-    def watch(memory: str, optimizer: str = "adamw", device: str = "cuda", side: int = 64):
+    def watch(memory: str, optimizer: str = "adamw", device: str = "cuda", side: int = 64, norm: float = 1.0):
         text = f"""schema = 1
 [dataset]
 train_dir = "train"
@@ -41,6 +41,7 @@ resolution = [{side}, {side}]
 [optimizer]
 type = "{optimizer}"
 learning_rate = 1e-4
+max_grad_norm = {norm}
 [train]
 max_steps = {STEPS}
 batch_size = 2
@@ -98,6 +99,32 @@ def test_16_bit_weights_are_trained_by_what_rounds_them(watch, optimizer: str):
     watched, _ = watch(MEMORY["full_bf16"], optimizer)
     assert watched.problem is None
     assert watched.finite
+
+
+@pytest.mark.parametrize("norm", [0.0, 1.0])
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw8bit", "adafactor"])
+@pytest.mark.parametrize("precision", MEMORY)
+def test_an_update_inside_the_backward_pass_learns_the_same_and_waits_for_the_scaler_alone(
+    watch, precision: str, optimizer: str, norm: float
+):
+    losses = []
+    for fused in ("false", "true"):
+        watched, _ = watch(f"{MEMORY[precision]}\nfused_backward = {fused}", optimizer, norm=norm)
+        assert watched.problem is None
+        losses.append(watched.losses)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)  # a GPU's additions have no fixed order
+    allowed = 1 if "fp16" in precision else 0
+    assert all(int(count) <= allowed for count in watched.waits.values()), watched.waits
+
+
+@pytest.mark.parametrize("kind", ["int8", "fp8"])
+def test_a_lora_beside_a_model_in_8_bits_trains_and_makes_nobody_wait(watch, kind: str):
+    tables = f'\nbase_dtype = "{kind}"\ngradient_checkpointing = true\n[method]\ntrain = "lora"\n'
+    watched, model = watch(MEMORY["bf16"] + tables)
+    assert watched.problem is None
+    assert watched.finite
+    assert {str(tensor.dtype) for name, tensor in model.unet.named_buffers() if "bits" in name} == {"torch.int8"}
+    assert not any(int(count) for count in watched.waits.values()), watched.waits
 
 
 def test_no_loss_noise_or_average_makes_the_host_wait(watch):
