@@ -31,12 +31,17 @@ def plan(
         bool,
         typer.Option("--deep/--quick", help="Decode every picture (remembered), or look at headers only."),
     ] = True,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Compute the memory anew instead of reading it off a table: half a minute."),
+    ] = False,
     as_json: options.Json = False,
 ) -> int:
     """Check everything and show what a run would do; nothing is started. The exit code tells the first problem."""
     from dbtui.cli.output import narrate, print_json
     from dbtui.cli.plan_json import plan_data
     from dbtui.cli.progress import picture_progress
+    from dbtui.memory.planned import card_here, prediction_of, rehearsal_of
     from dbtui.runs.plan_report import print_plan
     from dbtui.runs.prepare import configure
     from trainer_core.plan import make_plan
@@ -56,10 +61,12 @@ def plan(
     with picture_progress() as progress:
         made = make_plan(config, runs_dir, deep=deep, progress=progress)
     made = _with_name(made, runs_dir, name)
+    memory = rehearsal_of(made, config, narrate) if exact else prediction_of(made, config)
+    card = card_here() if memory else None
     if as_json:
-        print_json(plan_data(made, config))
+        print_json(plan_data(made, config, memory, card))
         return int(made.errors[0].code if made.errors else ExitCode.DONE)
-    print_plan(made, config)
+    print_plan(made, config, memory, card)
     sys.stdout.flush()
     made.raise_for_problems()
     if sys.stdout.isatty():
@@ -86,6 +93,6 @@ def _with_name(made: "Plan", runs_dir: Path, name: str | None) -> "Plan":
 
 def _run_command() -> str:
     """Return this command line with `run` in the place of `plan` and without what only `plan` knows."""
-    words = [word for word in sys.argv[1:] if word not in {"--deep", "--quick"}]
+    words = [word for word in sys.argv[1:] if word not in {"--deep", "--quick", "--exact"}]
     words[words.index("plan")] = "run"
     return shlex.join(["dbtui", *words])

@@ -2,17 +2,22 @@
 
 from typing import Any
 
+from dbtui.doctor.graphics import Gpu
+from dbtui.memory.words import fits
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import ClassBalance
 from trainer_core.data.caption_examples import text_examples
 from trainer_core.data.dataset import ClassPictures, PictureFolder
 from trainer_core.disk import DiskNeed
+from trainer_core.memory.prediction import Prediction
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.plan import Plan
 from trainer_core.saves import own_precisions
 
 
-def plan_data(plan: Plan, config: Config) -> dict[str, Any]:
+def plan_data(
+    plan: Plan, config: Config, memory: Prediction | None = None, card: Gpu | None = None
+) -> dict[str, Any]:
     """Return everything that the report says, and the problems, as JSON types. Sizes are in bytes."""
     saves = plan.saves
     return {
@@ -43,6 +48,21 @@ def plan_data(plan: Plan, config: Config) -> dict[str, Any]:
         },
         "previews": {"times": saves.draws, "pictures": saves.pictures},
         "disk": _disk(plan.disk),
+        "memory": _memory(memory, card) if memory else None,
+    }
+
+
+def _memory(memory: Prediction, card: Gpu | None) -> dict[str, Any]:
+    free = card.free_gb if card else None
+    return {
+        "exact": memory.is_exact,
+        "phases": dict(memory.phases),
+        "worst": memory.worst,
+        "needed": memory.needed,
+        "card": card.name if card else None,
+        "free": None if free is None else round(free * 2**30),
+        "fits": fits(memory, card),
+        "notes": memory.notes,
     }
 
 

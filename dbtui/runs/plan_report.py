@@ -8,6 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dbtui.doctor.graphics import Gpu
+from dbtui.memory.words import prediction_lines
 from dbtui.runs.model_words import form_words, kind_words
 from trainer_core.config.schema import Config, Method, Save
 from trainer_core.data.balance import ClassBalance
@@ -17,6 +19,7 @@ from trainer_core.data.listing import counted
 from trainer_core.disk import DiskNeed, gigabytes
 from trainer_core.errors import ExitCode
 from trainer_core.hooks.words import words_of_the_end
+from trainer_core.memory.prediction import Prediction
 from trainer_core.models.sniff import ModelInfo
 from trainer_core.plan import Plan
 from trainer_core.saves import Saves, own_precisions
@@ -30,21 +33,25 @@ _CHECKS = (
 )
 
 
-def print_plan(plan: Plan, config: Config) -> None:
+def print_plan(plan: Plan, config: Config, memory: Prediction | None = None, card: Gpu | None = None) -> None:
     """Print the plan on stdout; its problems are told by who called."""
     console = Console(highlight=False, markup=False, emoji=False)
     console.print()
-    console.print(Padding(report(plan, config), (0, 1, 0, 2), expand=False))
+    console.print(Padding(report(plan, config, memory, card), (0, 1, 0, 2), expand=False))
     console.print()
 
 
-def report(plan: Plan, config: Config) -> RenderableType:
+def report(
+    plan: Plan, config: Config, memory: Prediction | None = None, card: Gpu | None = None
+) -> RenderableType:
     """The plan in rows with a label each, the checks, and the remarks."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for label, value in _rows(plan, config):
         table.add_row(label, value)
+    if memory:
+        table.add_row("memory", Text("\n".join(prediction_lines(memory, card))))
     return Group(table, Text(), _checks(plan), *_remarks(plan))
 
 

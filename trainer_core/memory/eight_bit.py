@@ -3,17 +3,13 @@
 Their 8-bit step reads values, which tensors without memory do not have. A test compares the state with theirs.
 """
 
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
 from trainer_core.train.update import Groups, make_tables
-from trainer_core.train.update_bitsandbytes import BitsandbytesUpdate
 
 BLOCK = 256
 """Numbers that share a scale (Dettmers et al. 2022, 8-bit Optimizers; bitsandbytes since 0.45)."""
@@ -23,19 +19,23 @@ LEAST_PAGED = 100_000
 """Numbers from which on a tensor's state is paged: it lies in main memory then, and comes as it is used."""
 
 
-class StateOnly(BitsandbytesUpdate):
-    """Has the state of bitsandbytes' optimizer and goes through our part of a step; the kernel is left out."""
+class StateOnly:
+    """Stands in for an optimizer of bitsandbytes: it has the same state, and its kernel is left out."""
 
-    def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
-        self.exact_skip = exact_skip
-        self.generator = torch.Generator(groups[0][0].device)
-        states: dict[Parameter, dict[str, Any]] = {
-            parameter: block_state(settings.type, parameter) for group in groups for parameter in group
-        }
-        nothing: Callable[..., None] = lambda *_: None  # noqa: E731 - what stands in for the library's methods
-        self.optimizer = SimpleNamespace(
-            param_groups=make_tables(groups), state=states, prefetch_state=nothing, update_step=nothing
-        )
+    def __init__(self, groups: Groups, settings: OptimizerSettings) -> None:
+        self.param_groups = make_tables(groups)
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        self._kind = settings.type
+
+    def init_state(self, group: Any, parameter: Tensor, number: int, index: int) -> None:
+        """Make the state of a weight."""
+        self.state[parameter] = block_state(self._kind, parameter)
+
+    def prefetch_state(self, parameter: Tensor) -> None:
+        """Nothing is paged in: see `block_state`."""
+
+    def update_step(self, *place: Any) -> None:
+        """The kernel needs no memory besides."""
 
 
 def block_state(kind: str, parameter: Tensor) -> dict[str, Any]:

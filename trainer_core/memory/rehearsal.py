@@ -4,8 +4,9 @@ Tensors are fake (torch's FakeTensorMode): they have a shape and a type and no v
 neither a GPU nor gigabytes, and what its step would allocate can be counted.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,10 +17,10 @@ from trainer_core.config.schema import Config, Prompt
 from trainer_core.data.cache import encode
 from trainer_core.data.dataset import Size
 from trainer_core.memory.eight_bit import StateOnly
-from trainer_core.memory.fake_model import Configs, build_fake
+from trainer_core.memory.fake_model import Configs, Make, build_fake
 from trainer_core.memory.like_cuda import Reads, cuda_autocast
-from trainer_core.memory.peak import Peak, Peaks
-from trainer_core.memory.stage import DEVICE, Sampler, rehearsed, stage
+from trainer_core.memory.peak import Peak, Peaks, Phase
+from trainer_core.memory.stage import DEVICE, STEPS, Sampler, rehearsed, set_batch, stage
 from trainer_core.memory.tracker import Tracker
 from trainer_core.models.family import Prediction
 from trainer_core.models.sniff import FamilyName
@@ -27,10 +28,27 @@ from trainer_core.train.job import Job, not_for_steps
 from trainer_core.train.loop import train
 from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.preview import draw_pixels
-from trainer_core.train.update import Groups
-from trainer_core.train.update_bitsandbytes import CLASSES
+from trainer_core.train.update import Groups, ParameterState
+from trainer_core.train.update_bitsandbytes import CLASSES, BitsandbytesUpdate
 
 WEIGHTS, GRADIENTS, STATE, AVERAGES = "weights", "gradients", "optimizer state", "moving averages"
+
+
+class NoUpdate(WeightUpdate):
+    """Stands in for an optimizer: it has no state and changes nothing."""
+
+    def __init__(self, groups: Groups, settings: Any, *, exact_skip: bool) -> None:
+        """Take no note of anything."""
+
+    def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
+        """Leave the weights as they are."""
+
+    def state(self) -> list[ParameterState]:
+        """There is none."""
+        return []
+
+    def load(self, states: list[ParameterState]) -> None:
+        """There is none."""
 
 
 @contextmanager
@@ -58,15 +76,36 @@ class Rehearsal:
         prediction: Prediction,
         configs: Configs,
         size: Size,
-        make: Callable[[torch.Size], Tensor] = torch.empty,
+        *,
+        make: Make = torch.empty,
+        most: int = 1,
+        has_update: bool = True,
     ) -> None:
-        """Make ready to train on pictures of `size` a model whose tensors come from `make(shape)`."""
+        """Make ready to train the model of `configs` on pictures of `size`, whose weights come from `make(shape)`.
+
+        `most` are the pictures that a batch may have in `step_of`. Without an update there is no optimizer: then
+        only the passes are rehearsed, in less time.
+        """
         self.config = rehearsed(config)
+        self._has_update = has_update
         self.size = size
         self.tracker = Tracker()
         self.model = build_fake(family, prediction, configs, make)
-        self.job: Job = stage(self.config, self.model, size, self._optimizer)
+        self.job: Job = stage(self.config, self.model, size, self._optimizer, most)
         self._peaks: Peaks = {}
+
+    def all(self) -> Peaks:
+        """Do every phase that the configuration has."""
+        cached = self.config.dataset.cache_latents != "off"
+        peaks = (self.cache() if cached else {}) | self.step() | self.save()
+        return peaks | (self.sample() if self.config.sample.prompts else {})
+
+    def hold(self) -> None:
+        """Count what lies on the device between two steps."""
+        self.tracker.hold(self._on_device(), WEIGHTS)
+        self.tracker.hold(self._state(), STATE)
+        if self.job.average is not None:
+            self.tracker.hold(self.job.average.tensors.values(), AVERAGES)
 
     def cache(self) -> Peaks:
         """Encode a picture with nothing but the VAE on the device."""
@@ -79,26 +118,52 @@ class Rehearsal:
 
     def step(self) -> Peaks:
         """Do an optimizer step, a second one where the first makes the optimizer's state."""
-        job, tracker = self.job, self.tracker
-        tracker.hold(self._on_device(), WEIGHTS)
-        tracker.hold(self._state(), STATE)
-        if job.average is not None:
-            tracker.hold(job.average.tensors.values(), AVERAGES)
-        for parameter in job.parameters.values():
+        self.hold()
+        for parameter in self.job.parameters.values():
             parameter.register_post_accumulate_grad_hook(self._count_gradient)
-        job.step = 1 if any(True for _ in self._state()) else 0
-        with tracker:
-            tracker.begin()
-            train(job, lambda report: None, self._between_steps)
-        return {phase: self._peaks[phase] for phase in ("passes", "update") if phase in self._peaks}
+        return self.again()
+
+    def step_of(self, pictures: int) -> Peaks:
+        """Do, after `step`, another one with so many pictures in a batch."""
+        set_batch(self.job, self.config.train.model_copy(update={"batch_size": pictures}), self.size)
+        return self.again()
+
+    def again(self) -> Peaks:
+        """Do a step as the one before."""
+        has_state = not self._has_update or any(True for _ in self._state())
+        self.job.step = STEPS - 1 if has_state else 0
+        with self.tracker:
+            self.tracker.begin()
+            train(self.job, lambda report: None, self._between_steps)
+        return dict(self._peaks)
+
+    def update(self, optimizer: str) -> Peaks:
+        """Do an optimizer's part of a step alone, with gradients that are all there; nothing else is rehearsed."""
+        job, self.tracker = self.job, Tracker()
+        settings = self.config.optimizer.model_copy(update={"type": optimizer})
+        groups = [list(group.parameters.values()) for group in job.groups]
+        job.optimizer = self._optimizer(groups, settings, exact_skip=job.precision.scaled)
+        self.hold()
+        nothing = torch.zeros((), device=DEVICE)
+        rates = [group.learning_rate for group in job.groups]
+        with self.tracker:
+            for number in range(STEPS):
+                for parameter in job.parameters.values():
+                    parameter.grad = torch.zeros_like(parameter)
+                    self.tracker.count(parameter.grad, GRADIENTS)
+                job.optimizer.step(rates, nothing, nothing.bool(), number)
+                self._between_steps()
+                for parameter in job.parameters.values():
+                    parameter.grad = None
+        return {"update": self._peaks["update"]}
 
     def save(self) -> Peaks:
         """After `step`: what stays, and a copy of the largest weight on its way to main memory."""
         largest = max(parameter.nbytes for parameter in self.job.parameters.values())
         return {"save": Peak(self.tracker.now + type(self.tracker.now)({"copy": largest}))}
 
-    def sample(self) -> Peaks:
-        """After `step`: draw a preview of the largest prompt's size."""
+    def sample(self, size: Size | None = None) -> Peaks:
+        """Draw a preview between two steps, of `size` where the largest prompt has none of its own."""
         job, tracker, config = self.job, self.tracker, self.config
         prompt = max(
             config.sample.prompts or [Prompt(prompt="a photo")], key=lambda each: _pixels(each, self.size)
@@ -106,12 +171,13 @@ class Rehearsal:
         elsewhere = [tensor for module in not_for_steps(job) for tensor in _tensors(module)]
         tracker.hold([*elsewhere, *_tensors(job.model.vae)], WEIGHTS)
         job.model.unet.eval()
-        with tracker:
+        average = job.average.kept_weights() if job.average else nullcontext()
+        with tracker, average:
             tracker.begin()
             draw_pixels(
                 job.model,
                 [prompt],
-                config.dataset.resolution,
+                size or config.dataset.resolution,
                 DEVICE,
                 clip_skip=config.model.clip_skip,
                 autocast=job.precision.autocast(DEVICE),
@@ -123,23 +189,30 @@ class Rehearsal:
         return {"sample": peak}
 
     def _optimizer(self, groups: Groups, settings: Any, *, exact_skip: bool) -> WeightUpdate:
-        make: Any = StateOnly if settings.type in CLASSES else make_optimizer
+        if not self._has_update:
+            make: Any = NoUpdate
+        else:
+            make = make_optimizer
+            if settings.type in CLASSES:
+                make = partial(BitsandbytesUpdate, make=StateOnly)
         update: WeightUpdate = make(groups, settings, exact_skip=exact_skip)
         do = update.step
 
         def step(*arguments: Any, **named: Any) -> None:
-            self._peaks["passes"] = Peak(self.tracker.peak, self.tracker.apart)
-            self.tracker.begin()
+            self._end("passes")
             do(*arguments, **named)
 
         update.step = step  # type: ignore[method-assign]
         return update
 
     def _between_steps(self) -> bool:
-        self._peaks["update"] = Peak(self.tracker.peak)
         self.tracker.hold(self._state(), STATE)
-        self.tracker.begin()
+        self._end("passes" if self.config.memory.fused_backward else "update")
         return True
+
+    def _end(self, phase: Phase) -> None:
+        self._peaks[phase] = Peak(self.tracker.peak, self.tracker.apart)
+        self.tracker.begin()
 
     def _count_gradient(self, parameter: Tensor) -> None:
         if parameter.grad is not None:

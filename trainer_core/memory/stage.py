@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer_core.config.schema import Config
-from trainer_core.data.batches import BatchLoader
+from trainer_core.config.schema import Config, Train
+from trainer_core.data.batches import BatchLoader, Caption
 from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item, Picture, Size
 from trainer_core.data.order import Draw, TrainingOrder
@@ -67,23 +67,35 @@ def rehearsed(config: Config) -> Config:
     )
 
 
-def stage(config: Config, model: Any, size: Size, optimizer_of: OptimizerOf) -> Job:
-    """Return a training of `model` for a step or two on pictures of `size`, each with a caption of its own."""
-    count = config.train.batch_size * config.train.gradient_accumulation
-    samples = _samples(config, count, size)
+def stage(config: Config, model: Any, size: Size, optimizer_of: OptimizerOf, most: int) -> Job:
+    """Return a training of `model` for a step or two on pictures of `size`, each with a caption of its own.
+
+    `most` are the pictures that a batch may have; see `set_batch`.
+    """
+    settings = config.train
+    samples = _samples(max(most, settings.batch_size) * settings.gradient_accumulation, settings, size)
     caption = CaptionSteps(config.dataset, samples.items, STEPS)
     read_texts(model, config.text_encoder, config.model.clip_skip)
     model.scheduler_config = scheduler_config_for(config.loss, model.prediction, model.scheduler_config)
-    loader = BatchLoader(samples.order, _fetch(config, size), caption, DEVICE, ahead=0, last=STEPS)
+    loader = _loader(config, samples, size, caption)
     precision = Precision.asked_for(config.memory, frozen_base=config.method.train == "lora")
     model.vae.eval().requires_grad_(False)
     events: Any = Silent()
-    return assemble(
+    job = assemble(
         config, samples, model, DEVICE, precision, loader, caption, events, {}, optimizer_of=optimizer_of
     )
+    set_batch(job, settings, size)
+    return job
 
 
-def _samples(config: Config, count: int, size: Size) -> Samples:
+def set_batch(job: Job, settings: Train, size: Size) -> None:
+    """Let the steps of `job` have batches of `settings`, at most as many pictures as it was staged with."""
+    count = settings.batch_size * settings.gradient_accumulation
+    job.samples = _samples(count, settings, size)
+    job.loader = _loader(job.config, job.samples, size, job.loader.caption)
+
+
+def _samples(count: int, settings: Train, size: Size) -> Samples:
     picture = Picture(path=Path("0.png"), size=size, caption="", caption_from="prompt")
     items = tuple(
         Item(picture=replace(picture, caption=f"a photo of sls frog {number}"), is_class=False, repeats=1)
@@ -91,11 +103,15 @@ def _samples(config: Config, count: int, size: Size) -> Samples:
     )
     order = TrainingOrder(
         buckets={size: range(count)},
-        batch_size=config.train.batch_size,
-        accumulation=config.train.gradient_accumulation,
+        batch_size=settings.batch_size,
+        accumulation=settings.gradient_accumulation,
         seed=0,
     )
     return Samples(items=items, fits=(), order=order, total_steps=STEPS)
+
+
+def _loader(config: Config, samples: Samples, size: Size, caption: Caption) -> BatchLoader:
+    return BatchLoader(samples.order, _fetch(config, size), caption, DEVICE, ahead=0, last=STEPS)
 
 
 def _fetch(config: Config, size: Size) -> Any:

@@ -38,7 +38,7 @@ class Tracker(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self.now: Counter[str] = Counter()
         self.total = 0
         self.peak: Counter[str] = Counter()

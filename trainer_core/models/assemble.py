@@ -76,7 +76,7 @@ def _load_module(component: Component, recipe: Recipe, reader: TensorReader) -> 
     slots = recipe.source.of(component)
     base = recipe.vae_base if component == "vae" and recipe.vae_base else recipe.info.base
     try:
-        module = modules.build_empty(component, _config(component, recipe))
+        module = modules.build_empty(component, module_config(component, recipe))
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         problem = f"the {TITLES[component]} is incomplete or has another architecture ({safe_text(error)})"
         raise UserError(f"{safe_text(base)}: {problem}; use another copy of the model", ExitCode.MODEL) from error
@@ -91,7 +91,7 @@ def _load_module(component: Component, recipe: Recipe, reader: TensorReader) -> 
     return module
 
 
-def _config(component: Component, recipe: Recipe) -> Config:
+def module_config(component: Component, recipe: Recipe) -> Config:
     """Return the module's configuration: what the shapes say, and the free settings of its folder."""
     sizes = {name: slot.shape for name, slot in recipe.source.of(component).items()}
     bundled = recipe.bundled[component]

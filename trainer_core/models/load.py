@@ -40,20 +40,30 @@ def load_model(
     everything that can be wrong with a model, among it weights that are not finite; nothing is downloaded to read
     a file or folder.
     """
+    with ExitStack() as stack:
+        return assemble(recipe_of(settings, stack, progress=progress, ema=ema), progress)
+
+
+def recipe_of(
+    settings: ModelSettings, stack: ExitStack, *, progress: Progress = lambda text: None, ema: bool = False
+) -> Recipe:
+    """Return what `load_model` builds the model from; no weights are read yet, but pickles.
+
+    What is made on the way lives as long as `stack`. Errors as those of `load_model`.
+    """
     if settings.base is None:
         raise UserError("model.base is missing: name the model to start from", ExitCode.MODEL)
     info = sniff(settings.base, family=settings.family, prediction=settings.prediction)
-    with ExitStack() as stack:
-        if info.is_hub_id:
-            info = _fetch(info, settings, progress)
-        if info.format == "diffusers":
-            recipe = _from_folder(info, progress, stack, ema=ema)
-        else:
-            recipe = _from_file(info, settings, progress, stack, ema=ema)
-        _put_vae(recipe, settings.vae, progress, stack)
-        if settings.tokenizer is not None:
-            recipe.family = _reading_with(settings.tokenizer, recipe, progress)
-        return assemble(recipe, progress)
+    if info.is_hub_id:
+        info = _fetch(info, settings, progress)
+    if info.format == "diffusers":
+        recipe = _from_folder(info, progress, stack, ema=ema)
+    else:
+        recipe = _from_file(info, settings, progress, stack, ema=ema)
+    _put_vae(recipe, settings.vae, progress, stack)
+    if settings.tokenizer is not None:
+        recipe.family = _reading_with(settings.tokenizer, recipe, progress)
+    return recipe
 
 
 def _fetch(info: ModelInfo, settings: ModelSettings, progress: Progress) -> ModelInfo:

@@ -1,6 +1,6 @@
 """bitsandbytes' optimizers: AdamW and Lion, their state in 8 bits or paged to main memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -41,10 +41,18 @@ class BitsandbytesUpdate(TensorUpdate):
     with the device after every parameter and rounds to nearest, so its per-parameter update is called instead.
     """
 
-    def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
+    def __init__(
+        self,
+        groups: Groups,
+        settings: OptimizerSettings,
+        *,
+        exact_skip: bool,
+        make: Callable[[Groups, OptimizerSettings], Any] | None = None,
+    ) -> None:
+        """Make the library's optimizer, or with `make` what stands in for it."""
         self.exact_skip = exact_skip
         self.generator = torch.Generator(groups[0][0].device)
-        self.optimizer = _make(groups, settings)
+        self.optimizer = (make or _make)(groups, settings)
         self.optimizer.initialized = True
         self._places = list(_places_of(self.optimizer))
         self.parameters = [parameter for _, parameter, _, _ in self._places]

@@ -1,0 +1,52 @@
+"""The prediction of a planned run, and the card that it would run on."""
+
+from collections.abc import Callable
+
+from dbtui.doctor.graphics import Gpu
+from dbtui.memory.rehearsed import rehearsed
+from trainer_core.config.schema import Config
+from trainer_core.data.dataset import Size
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.memory.predict import predict
+from trainer_core.memory.prediction import Prediction
+from trainer_core.models.sniff import FamilyName
+from trainer_core.plan import Plan
+from trainer_core.run.machine import read_gpu
+
+
+def prediction_of(plan: Plan, config: Config) -> Prediction | None:
+    """Return what the table says; None where it does not know the family or the settings."""
+    family = family_of(plan, config)
+    return predict(config, family, largest_bucket(plan, config)) if family else None
+
+
+def rehearsal_of(plan: Plan, config: Config, tell: Callable[[str], None]) -> Prediction:
+    """Compute the prediction anew; UserError(MODEL) if the model's family is not known."""
+    family = family_of(plan, config)
+    if family is None:
+        text = 'the model tells its family only when it is loaded: set model.family to "sd1" or "sd2" for --exact'
+        raise UserError(text, ExitCode.MODEL)
+    tell("rehearsing a step without memory; this takes half a minute ...")
+    return rehearsed(config, family, largest_bucket(plan, config))
+
+
+def family_of(plan: Plan, config: Config) -> FamilyName | None:
+    """Return the family of the start model, as far as it is known before it is loaded."""
+    if plan.model and plan.model.family:
+        return plan.model.family
+    return None if config.model.family == "auto" else config.model.family
+
+
+def largest_bucket(plan: Plan, config: Config) -> Size:
+    """Return the size of the largest pictures that are trained."""
+    return max(plan.buckets, key=lambda size: size[0] * size[1], default=config.dataset.resolution)
+
+
+def card_here() -> Gpu | None:
+    """Return the card that a run trains on, None if there is none or its driver says nothing within 2 s."""
+    reading = read_gpu()
+    if reading is None:
+        return None
+    total, used = reading.vram_total_gb, reading.vram_used_gb
+    free = None if total is None or used is None else total - used
+    return Gpu(reading.name or "unknown card", reading.driver, total, free, reading.capability)

@@ -1,0 +1,132 @@
+"""Predictions from the table: in step with the schema, and following every setting that it says it follows."""
+
+from typing import Any, get_args
+
+import pytest
+
+from dbtui.doctor.graphics import Gpu
+from dbtui.memory.words import fits, prediction_lines
+from dbtui.presets.inspect import inspect
+from dbtui.presets.library import shipped
+from trainer_core.config.fields import all_fields
+from trainer_core.config.learning_rules import ONLY_FLOAT32
+from trainer_core.config.schema import Config, Optimizer
+from trainer_core.memory.predict import predict
+from trainer_core.memory.prediction import ALLOWANCE
+from trainer_core.memory.row import DECIDING, ONLY_REHEARSED, row_of, rows
+from trainer_core.memory.table import shipped_table
+
+GB = 2**30
+OTHERWISE_DECIDED = {
+    "dataset.cache_text": "followed: it keeps the text encoder on the device",
+    "memory.auto": "what it changes are other settings",
+}
+"""Settings about memory that are in neither list, and why."""
+
+
+def config(**tables: dict[str, Any]) -> Config:
+    usual: dict[str, Any] = {"mixed_precision": "bf16", "gradient_checkpointing": True}
+    tables["memory"] = usual | tables.get("memory", {})
+    tables.setdefault("sample", {"prompts": [{"prompt": "a frog"}]})
+    return Config.model_validate({"schema": 1, **tables})
+
+
+def phases(family: str = "sd1", **tables: dict[str, Any]) -> dict[str, int]:
+    found = predict(config(**tables), family)
+    assert found is not None
+    return dict(found.phases)
+
+
+LORA = {"method": {"train": "lora"}, "memory": {"gradient_checkpointing": False}}
+OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "dataset.cache_latents": ({}, {"dataset": {"cache_latents": "off"}}),
+    "ema.enable": ({}, {"ema": {"enable": True}}),
+    "memory.base_dtype": (
+        {"method": {"train": "lora"}},
+        {"method": {"train": "lora"}, "memory": {"base_dtype": "int8"}},
+    ),
+    "memory.full_bf16": ({}, {"memory": {"full_bf16": True}}),
+    "memory.full_fp16": (
+        {"memory": {"mixed_precision": "fp16"}},
+        {"memory": {"mixed_precision": "fp16", "full_fp16": True}},
+    ),
+    "memory.fused_backward": ({}, {"memory": {"fused_backward": True}}),
+    "memory.gradient_checkpointing": ({}, {"memory": {"gradient_checkpointing": False}}),
+    "memory.mixed_precision": (
+        {"train": {"batch_size": 16}},
+        {"train": {"batch_size": 16}, "memory": {"mixed_precision": "no"}},
+    ),
+    "method.train": ({}, {"method": {"train": "lora"}}),
+    "network.conv_rank": (LORA, {**LORA, "network": {"conv_rank": 8}}),
+    "network.rank": (LORA, {**LORA, "network": {"rank": 64}}),
+    "optimizer.type": ({}, {"optimizer": {"type": "adafactor"}}),
+    "text_encoder.train": ({}, {"text_encoder": {"train": False}}),
+    "train.batch_size": ({}, {"train": {"batch_size": 2}}),
+    "train.gradient_accumulation": (
+        {"train": {"batch_size": 16}},
+        {"train": {"batch_size": 16, "gradient_accumulation": 2}},
+    ),
+}
+
+
+def test_every_setting_about_memory_is_known_here():
+    """A new one must be followed, or named as one that only a rehearsal follows."""
+    about_memory = {key for key, field in all_fields().items() if field.table == "memory"}
+    about_memory |= {key for key, field in all_fields().items() if field.about.affects == "memory"}
+    assert about_memory <= {*DECIDING, *ONLY_REHEARSED, *OTHERWISE_DECIDED}
+    assert set(DECIDING) <= set(all_fields())
+
+
+@pytest.mark.parametrize("key", DECIDING)
+def test_what_decides_changes_the_prediction(key: str):
+    before, after = OTHERS[key]
+    assert phases(**before) != phases(**after)
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2"])
+@pytest.mark.parametrize("optimizer", get_args(Optimizer.model_fields["type"].annotation))
+def test_every_optimizer_is_in_the_table(family: str, optimizer: str):
+    for full in (False, True):
+        if full and optimizer in ONLY_FLOAT32:
+            continue
+        made = config(optimizer={"type": optimizer}, memory={"full_bf16": full})
+        assert predict(made, family) is not None
+
+
+def test_every_row_is_in_the_table():
+    assert [row.key for row in rows() if shipped_table().passes(row) is None] == []
+
+
+def test_more_pictures_need_more():
+    needs = [phases(train={"batch_size": count})["passes"] for count in (1, 2, 4, 8, 16)]
+    assert needs == sorted(needs)
+    assert needs[-1] > needs[0]
+
+
+def test_what_was_not_rehearsed_has_no_answer():
+    assert predict(config(memory={"attention": "sliced"}), "sd1") is None
+    assert predict(config(memory={"mixed_precision": "no", "gradient_checkpointing": False}), "sd1") is None
+
+
+@pytest.mark.parametrize("preset", shipped(), ids=lambda preset: preset.name)
+def test_shipped_presets_fit_into_their_card(preset):
+    """With a tenth to spare, as they promise."""
+    made = inspect(preset).config
+    found = predict(made, made.model.family)
+    assert found is not None
+    assert found.needed <= 0.9 * made.preset.min_vram_gb * GB
+
+
+def test_a_row_is_that_of_its_configuration():
+    made = config(method={"train": "lora"}, memory={"base_dtype": "fp8", "full_bf16": True})
+    assert row_of(made, "sd2").key == "sd2-lora-mixed-checkpointed-8-bit"
+
+
+def test_words_against_a_card():
+    found = predict(config(), "sd1")
+    small, large = Gpu("Card", None, 8.0, 7.0), Gpu("Card", None, 24.0, None)
+    assert (fits(found, None), fits(found, small), fits(found, large)) == (None, False, True)
+    first, second, *_ = prediction_lines(found, small)
+    assert "more than the 7.0 GB free here" in first
+    assert "not measured" in second
+    assert found.needed >= found.phases[found.worst] + ALLOWANCE.context
