@@ -183,6 +183,25 @@ def test_a_kept_library_steps_as_it_does_by_itself(kind, capsys):
     assert all(torch.equal(a, b) for a, b in zip(ours, trained, strict=True))
 
 
+def test_adafactor_takes_a_convolution_as_a_matrix_and_refuses_the_state_of_one_that_did_not():
+    shape, matrix = (8, 6, 3, 3), (8, 54)
+    weights = [torch.nn.Parameter(torch.linspace(-1, 1, 432).view(each)) for each in (shape, matrix)]
+    optimizers = [build("adafactor", [[weight]]) for weight in weights]
+    for optimizer, weight in zip(optimizers, weights, strict=True):
+        weight.grad = torch.sin(weight.detach() * 9)
+        optimizer.step([1e-2], ONE, NO, seed=0)
+    assert torch.equal(weights[0].flatten(1), weights[1])
+    (state,) = optimizers[0].state()
+    assert {name: tuple(state[name].shape) for name in state if name != "step"} == {
+        "exp_avg_sq_row": (8,),
+        "exp_avg_sq_col": (54,),
+    }
+    older = {"step": 3, "exp_avg_sq_row": torch.ones(8, 6, 3), "exp_avg_sq_col": torch.ones(8, 6, 3)}
+    with pytest.raises(UserError, match="an older version wrote") as caught:
+        optimizers[0].load([older])
+    assert caught.value.code is ExitCode.RESUME
+
+
 @pytest.mark.parametrize("kind", [*KINDS, *PAGED])
 def test_a_checkpoint_brings_every_optimizer_back_bit_for_bit(kind, tmp_path):
     whole, halted = parameters(), parameters()
