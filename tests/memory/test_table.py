@@ -117,6 +117,32 @@ def test_shipped_presets_fit_into_their_card(preset):
     assert found.needed <= 0.9 * made.preset.min_vram_gb * GB
 
 
+BETWEEN = {
+    "sd21-8gb": {"train": {"batch_size": 3}, "dataset": {"resolution": (640, 512)}},
+    "sd15-16gb": {"text_encoder": {"train": False}, "optimizer": {"type": "lion8bit"}},
+    "sd15-24gb": {"train": {"batch_size": 2, "gradient_accumulation": 2}, "memory": {"full_bf16": True}},
+    "sd21-lora-8gb": {"network": {"rank": 64}, "memory": {"gradient_checkpointing": False}},
+    "sd15-6gb": {"ema": {"enable": True}, "sample": {"prompts": [{"prompt": "a frog", "width": 768}]}},
+}
+"""Presets with what puts them between the table's points."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BETWEEN)
+def test_the_table_against_rehearsals(name: str):
+    from trainer_core.memory.exact import rehearse
+
+    (preset,) = (each for each in shipped() if each.name == name)
+    values = inspect(preset).config.model_dump(by_alias=True)
+    for table, changed in BETWEEN[name].items():
+        values[table] |= changed
+    made = Config.model_validate(values)
+    exact = rehearse(made, made.model.family, made.dataset.resolution)
+    found = predict(made, made.model.family)
+    assert found is not None
+    assert dict(found.phases) == {phase: pytest.approx(sum(exact[phase].values()), rel=0.1) for phase in exact}
+
+
 def test_a_row_is_that_of_its_configuration():
     made = config(method={"train": "lora"}, memory={"base_dtype": "fp8", "full_bf16": True})
     assert row_of(made, "sd2").key == "sd2-lora-mixed-checkpointed-8-bit"
