@@ -62,7 +62,7 @@ def test_a_preset_and_learning_rate_of_the_other_kind_wait():
 
 def test_costs_are_those_of_the_presets_and_the_models():
     full, lora = costs("full"), costs("lora")
-    assert full.vram_gb == (8, 24)
+    assert full.vram_gb == (6, 24)
     assert full.pictures == lora.pictures == (1600, 1600)
     assert full.at_once == (1, 4)
     assert full.result_bytes == (2_132_470_614, 4_264_941_228)

@@ -226,7 +226,7 @@ async def test_a_failure_with_the_step_that_mends_it(open_app, looks_like, place
         assert [mend.key for mend in screen.result.mends] == ["memory.gradient_checkpointing"]
         await looks_like(pilot, "result-failed-narrow")
         await pilot.press("e")
-        setting = re.compile("▸ +memory.gradient_checkpointing")
+        setting = re.compile("▸[• ]+memory.gradient_checkpointing")
         await until(pilot, lambda: setting.search(screen_text(app)), "the setting is asked for")
         assert app.draft.origin == "run sls-frog-1"
         assert app.draft.concepts[0]["identifier"] == "sls"

@@ -85,7 +85,6 @@ class Walker:
     async def train(self, run: RunDirectory) -> list[float]:
         """Start, watch it in the monitor to its end; return the losses."""
         await self.press("s")
-        await self.sees(f" {STEPS}/{STEPS}")
         await until(self.pilot, lambda: fold(EventReader(run.events).poll()).ending, "the training has ended")
         await self.sees("done")
         await until(self.pilot, lambda: not is_alive(run), "the trainer has gone")

@@ -5,8 +5,9 @@ from trainer_core.data.dataset import Size
 from trainer_core.memory.peak import Phase
 from trainer_core.memory.prediction import Prediction
 from trainer_core.memory.row import UNIT, Row, row_of
-from trainer_core.memory.table import TEXT_NUMBERS, Pass, Table, shipped_table
+from trainer_core.memory.table import Pass, Table, shipped_table
 from trainer_core.models.lora.sizes import NUMBERS_PER_RANK
+from trainer_core.models.sizes import TEXT_NUMBERS
 from trainer_core.models.sniff import FamilyName
 
 _LAST_SEGMENT = 0.6

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from trainer_core.memory.row import Row
-from trainer_core.models.sniff import FamilyName
 
 FORMAT = 1
 SIDES = (512, 1024)
@@ -103,7 +102,3 @@ def line(places: Sequence[float], values: Sequence[float], at: float) -> float:
     """Return the value at `at` on the line through the first and the last point."""
     slope = (values[-1] - values[0]) / (places[-1] - places[0])
     return values[0] + slope * (at - places[0])
-
-
-TEXT_NUMBERS: Mapping[FamilyName, int] = {"sd1": 123_060_480, "sd2": 340_387_840}
-"""Numbers in the text encoder as it is loaded: SD 2.x without its last block."""

@@ -15,6 +15,9 @@ ELEMENTS = {
 }
 """Of the published models; SD 2.x with the whole text encoder, as single files have it."""
 
+TEXT_NUMBERS = {"sd1": 123_060_480, "sd2": 340_387_840}
+"""Of the text encoder as it is loaded for a training: SD 2.x without its last block."""
+
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "float": 4, "fp16": 2, "bf16": 2}
 
 
