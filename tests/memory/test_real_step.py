@@ -39,11 +39,10 @@ def assert_close(found: dict[str, int]) -> None:
     assert abs(found["predicted"] / found["measured"] - 1) < WITHIN, found
 
 
-def test_two_sizes():
+@pytest.mark.parametrize("request_of", [pytest.param(MANY_ACTIVATIONS, marks=pytest.mark.slow), MANY_WEIGHTS])
+def test_two_sizes(request_of: dict[str, object]):
     """Once most of it are activations, once weights, gradients and the optimizer's state."""
-    activations, weights = held(MANY_ACTIVATIONS, MANY_WEIGHTS)
-    assert_close(activations)
-    assert_close(weights)
+    assert_close(held(request_of)[0])
 
 
 @pytest.mark.slow

@@ -152,6 +152,7 @@ def test_sigterm_saves_and_a_resume_ends_with_the_same_weights(finished, run_fil
     assert events(run, "failed") == [stopped_at]
 
 
+@pytest.mark.slow
 def test_a_failed_final_save_loses_nothing(finished, run_file, tmp_path):
     run = new_run(run_file, tmp_path)
     blocker = run.output / "frog.safetensors" / "in the way"

@@ -105,7 +105,7 @@ RESUMED = {
 }
 
 
-@pytest.mark.parametrize("name", RESUMED)
+@pytest.mark.parametrize("name", ["dropout-norms", "loraplus", pytest.param("full_bf16", marks=pytest.mark.slow)])
 def test_a_resumed_training_is_bit_for_bit_the_uninterrupted_one(name, make_job, run_job, tmp_path):
     tables = {**SHORT, **RESUMED[name]}
     whole = make_job(**tables)

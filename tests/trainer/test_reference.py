@@ -25,6 +25,8 @@ VARIANTS = {
     "sd2-v-reg": {"family": "sd2", "prediction": "v", "reg": True},
     "sd2-v-native": {"family": "sd2", "prediction": "v", "reg": False},
 }
+SLOW = {"sd1-epsilon-reg", "sd2-v-native"}
+"""The others have both families and kinds of prediction, class pictures, and accumulation."""
 TABLES = {
     "train": {"max_steps": STEPS, "batch_size": 2, "seed": 7, "workers": 1},
     "optimizer": {"type": "adamw", "learning_rate": 2e-4, "weight_decay": 0.02, "max_grad_norm": 0.5},
@@ -93,7 +95,9 @@ def pixels_of(path):
     return values.view(1, SIDE, SIDE, 3).permute(0, 3, 1, 2) / 127.5 - 1
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in VARIANTS]
+)
 def test_losses_equal_an_independent_reference_and_the_committed_ones(name, make_job, run_job):
     job = make_variant(make_job, name)
     expected = reference_losses(job)

@@ -40,7 +40,7 @@ STOPS = {
 }
 
 
-@pytest.mark.parametrize("case", STOPS)
+@pytest.mark.parametrize("case", ["full", pytest.param("captions vary", marks=pytest.mark.slow), "lora"])
 def test_the_training_of_the_text_encoder_ends_and_resumes_exactly(case, make_job, run_job, tmp_path, monkeypatch):
     tables = {"train": FEW, "text_encoder": {"stop_at_step": STOP, "learning_rate": 3e-4}, **STOPS[case]}
     whole = make_job(**tables)

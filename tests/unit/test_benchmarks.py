@@ -152,6 +152,7 @@ def test_the_first_frame_of_the_app(load):
     assert 0 < frame.anything <= frame.complete
 
 
+@pytest.mark.slow
 def test_gpu_script_runs_on_a_cpu_with_tiny_models(tmp_path: Path):
     output = tmp_path / "gpu.json"
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--tiny", "--device", "cpu", "--steps", "1"]
