@@ -1,6 +1,6 @@
 """Trains the demo model's VAE from random weights; stop it at any time, and it goes on from its last state.
 
-`python tools/demo_model/train_vae.py FOLDER [--steps 5000]`; on two cores beside other work, twice at once, with
+`python tools/demo_model/train_vae.py FOLDER [--steps 2800]`; on two cores beside other work, twice at once, with
 `--parts 2 --part 0` and `--parts 2 --part 1`: each does half of every batch.
 FOLDER/vae-state.safetensors is the state, FOLDER/vae.safetensors the average weights, their latents scaled. The
 encoder is finished first: from step ENCODER_STEPS on, the U-Net can be trained while the decoder goes on learning.
@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
@@ -27,9 +28,11 @@ from trainer_core.data.order import derive_seed
 SEED = 8
 PICTURES, HELD_OUT, HELD_OUT_FROM = 3000, 64, 500_000
 BATCH = 16
-RATE, WARMUP, DECAY_FROM = 2e-3, 50, 0.5
+RATE, WARMUP = 2e-3, 50
+COURSE = {0: 1.0, 2000: 1.0, 2100: 0.95, 2800: 0.0}
+"""The share of the learning rate at some steps, lines between them; the last one is the end."""
 AVERAGE = 0.995
-ENCODER_STEPS = 2500
+ENCODER_STEPS = 1600
 SAVE_EVERY = 100
 MEETING = "tcp://127.0.0.1:29518"
 
@@ -38,7 +41,7 @@ def main() -> None:
     """Train and save."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("folder", type=Path)
-    asked.add_argument("--steps", type=int, default=5000)
+    asked.add_argument("--steps", type=int, default=max(COURSE))
     asked.add_argument("--parts", type=int, default=1)
     asked.add_argument("--part", type=int, default=0)
     words = asked.parse_args()
@@ -133,9 +136,9 @@ class Training:
         return self.folder / "vae-state.safetensors"
 
     def _rate_now(self) -> float:
-        """Return the share of the learning rate: a warm-up, level, then down in a line."""
-        left = (self.steps - self.step) / (self.steps * (1 - DECAY_FROM))
-        return min(1.0, (self.step + 1) / WARMUP, left)
+        """Return the share of the learning rate: a warm-up, then COURSE."""
+        share = float(numpy.interp(self.step, list(COURSE), list(COURSE.values())))
+        return min((self.step + 1) / WARMUP, share)
 
     def _load(self) -> None:
         from safetensors import safe_open
