@@ -19,6 +19,8 @@ NEAR_HELD_OUT, NEAR_TRAINED = 0.02, 0.10
 """Share of the fall of the loss within which a loss counts as near the lowest."""
 CLEARLY_LESS = 0.9
 """A drift counts as less where it is at most this share of the other."""
+STILL_FALLING = 0.05
+"""Share of the whole fall by which the loss of the last model lies below that of the one before it."""
 _MOST = 4096
 _LARGEST = 1e15
 
@@ -160,19 +162,25 @@ def _reason(best: Measured, choices: Sequence[Measured], course: Sequence[Measur
         share = (begin.loss - best.loss) / (begin.loss - lowest.loss)
         fall = f"{begin.loss:.4f} before, {best.loss:.4f} here"
         said = f"{what} has fallen by {share:.0%} of what it does in all ({fall})"
+    if best is last:
+        before = choices[-2]
+        is_falling = before.loss - last.loss > STILL_FALLING * (begin.loss - last.loss)
+        more = ["it is the last, and the loss still fell: more steps may be better"] if is_falling else []
+        drift = [] if best.drift is None else [f"the class moved by {best.drift:.1%}"]
+        return "; ".join([said, *drift, *more])
     return "; ".join([said, *_later(best, last)])
 
 
 def _later(best: Measured, last: Measured) -> list[str]:
-    """Say what the later ones are like, or that there are none."""
-    drift = "" if best.drift is None else f"the class moved by {best.drift:.1%}"
-    if best is last:
-        return [each for each in (drift, "it is the last, so more steps may be better still") if each]
+    """Say what the later ones are like."""
     later = "later ones fit the training pictures more" if not best.held_out else "later ones are no better"
     if best.held_out and last.loss > best.loss:
         later = f"later ones do worse on pictures that they have not seen ({last.loss:.4f} at step {last.step:,})"
     if best.drift is not None and last.drift is not None:
-        return [drift, f"{later}, and the class is off by {last.drift:.1%} at step {last.step:,}"]
+        return [
+            f"the class moved by {best.drift:.1%}",
+            f"{later}, and the class is off by {last.drift:.1%} at step {last.step:,}",
+        ]
     return [later]
 
 

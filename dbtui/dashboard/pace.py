@@ -32,7 +32,7 @@ class Pace:
         self.last_step, self.last_mono = step, mono
 
     def on_phase(self, name: str, mono: float) -> None:
-        """Take note of a phase: previews, saves and measuring count as extra time of the training, the rest not."""
+        """Take note of a phase: previews, saves and measuring count as extra time of training, the rest not."""
         self._end_extra(mono)
         if name in {"sample", "save", "validate"} and self.steps:
             self.extra_since = mono

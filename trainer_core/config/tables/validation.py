@@ -10,9 +10,9 @@ class Validation(Table):
 
     samples: int = setting(
         12,
-        "Pictures whose loss is measured each time, each at a noise and a timestep that stay the same; half as many"
-        " predictions for the class are compared with the start model's. One costs a third of a picture trained; 0"
-        " measures nothing.",
+        "Pictures whose loss is measured each time, each at a noise and a timestep that stay the same; and half"
+        " as many predictions for the class, to compare with the start model's. One costs a third of a picture"
+        " trained; 0 measures nothing.",
         group="Validation",
         affects="event",
         unit="pictures",
