@@ -19,23 +19,35 @@ from trainer_core.train.validation import Validation
 
 from .test_pause import Asked
 
-STEPS = 4
-EVERY_STEP = {"train": {"max_steps": STEPS}, "validation": {"samples": 5, "every_n_steps": 1}}
+STEPS = 3
+EVERY_STEP = {
+    "train": {"max_steps": STEPS},
+    "text_encoder": {"train": False},
+    "validation": {"samples": 2, "every_n_steps": 1},
+}
 SIDE = 64
 LORA = {
     "method": {"train": "lora"},
+    "text_encoder": {"train": True},
     "network": {"dropout": 0.3, "rank": 4, "alpha": 4},
     "optimizer": {"learning_rate": 1e-2},
-    "dataset": {"cache_latents": "off", "flip_aug": True},
+    "dataset": {"flip_aug": True},
 }
 VARIANTS = [
-    pytest.param("sd1", "epsilon", {"ema": {"enable": True}, "text_encoder": {"stop_at_step": 2}}, id="full-ema"),
+    pytest.param(
+        "sd1",
+        "epsilon",
+        {"ema": {"enable": True}, "text_encoder": {"train": True, "stop_at_step": 2}},
+        id="full-ema",
+        marks=pytest.mark.slow,
+    ),
     pytest.param("sd2", "v", LORA, id="lora-v-dropout"),
     pytest.param(
         "sd1",
         "epsilon",
-        {"memory": {"fused_backward": True, "gradient_checkpointing": True}, "text_encoder": {"train": False}},
+        {"memory": {"fused_backward": True, "gradient_checkpointing": True}},
         id="fused-cached-text",
+        marks=pytest.mark.slow,
     ),
 ]
 
@@ -67,7 +79,7 @@ def told(recorder, name="step"):
 def test_it_leaves_no_trace(family, prediction, tables, make_job, recorder, tmp_path):
     trained = []
     for measures in (False, True):
-        job = make_job(family, prediction, side=SIDE, events=recorder, **{**EVERY_STEP, **tables})
+        job = make_job(family, prediction, side=SIDE, reg=False, events=recorder, **{**EVERY_STEP, **tables})
         session = session_of(job, recorder, tmp_path / f"{measures}", measures=measures)
         torch.manual_seed(0)
         session.validate()
@@ -94,16 +106,16 @@ def steps_of(recorder):
 
 
 def test_the_numbers_are_the_same_after_a_resume(make_job, recorder, tmp_path):
-    whole = make_job(side=SIDE, events=recorder, **EVERY_STEP)
+    whole = make_job(side=SIDE, reg=False, events=recorder, **EVERY_STEP)
     session = session_of(whole, recorder, tmp_path / "whole")
     train(whole, session.report, session.between_steps)
     expected = [(event["step"], event["loss"], event["drift"]) for event in recorder.events if "drift" in event]
     recorder.events = []
-    first = make_job(side=SIDE, events=recorder, **EVERY_STEP)
+    first = make_job(side=SIDE, reg=False, events=recorder, **EVERY_STEP)
     session = session_of(first, recorder, tmp_path / "first")
     train(first, session.report, lambda: session.between_steps() and first.step < 2)
     save_checkpoint(tmp_path / "state", checkpoint_of(first))
-    second = make_job(side=SIDE, events=recorder, **EVERY_STEP)
+    second = make_job(side=SIDE, reg=False, events=recorder, **EVERY_STEP)
     session = session_of(second, recorder, tmp_path / "second")  # made of the start model's weights
     restore(second, newest_valid(tmp_path / "state")[0])
     train(second, session.report, session.between_steps)
@@ -112,14 +124,14 @@ def test_the_numbers_are_the_same_after_a_resume(make_job, recorder, tmp_path):
 
 
 def test_loss_weights_noise_and_robust_losses_do_not_change_what_is_measured(make_job):
-    plain = validation_of(make_job(side=SIDE, **EVERY_STEP)).numbers()
+    plain = validation_of(make_job(side=SIDE, reg=False, **EVERY_STEP)).numbers()
     loss = {"min_snr_gamma": 1.0, "type": "huber", "noise_offset": 0.2, "multires_noise_iterations": 2}
-    assert validation_of(make_job(side=SIDE, loss=loss, **EVERY_STEP)).numbers() == plain
+    assert validation_of(make_job(side=SIDE, reg=False, loss=loss, **EVERY_STEP)).numbers() == plain
 
 
 def test_too_little_memory_halves_what_goes_through_at_once_and_then_leaves_it_out(make_job, recorder):
     tables = {**EVERY_STEP, "train": {"max_steps": STEPS, "batch_size": 4}}
-    job = make_job(side=SIDE, events=recorder, **tables)
+    job = make_job(side=SIDE, reg=False, events=recorder, **tables)
     validation = validation_of(job)
     whole, most = validation.numbers(), [2]
 
@@ -140,7 +152,7 @@ def test_too_little_memory_halves_what_goes_through_at_once_and_then_leaves_it_o
 
 
 def test_a_stop_abandons_it_and_the_resume_measures(make_job, recorder, tmp_path):
-    job = make_job(side=SIDE, events=recorder, **EVERY_STEP)
+    job = make_job(side=SIDE, reg=False, events=recorder, **EVERY_STEP)
     session = session_of(job, recorder, tmp_path / "run")
     job.should_stop = lambda: True
     session.validate()
@@ -152,7 +164,7 @@ def test_a_stop_abandons_it_and_the_resume_measures(make_job, recorder, tmp_path
 
 
 def test_a_save_that_was_asked_for_is_measured(make_job, recorder, tmp_path):
-    job = make_job(side=SIDE, events=recorder, train={"max_steps": 2}, validation={"samples": 2})
+    job = make_job(side=SIDE, reg=False, events=recorder, train={"max_steps": 2}, validation={"samples": 2})
     session = session_of(job, recorder, tmp_path / "run")
     append_command(session.outputs.run, "save")
     train(job, session.report, session.between_steps)
@@ -160,7 +172,7 @@ def test_a_save_that_was_asked_for_is_measured(make_job, recorder, tmp_path):
 
 
 def test_finetuning_has_no_class_that_could_drift(make_job, pictures):
-    job = make_job(side=SIDE, **EVERY_STEP)
+    job = make_job(side=SIDE, reg=False, **EVERY_STEP)
     scan = scan_dataset(job.config.dataset, [])
     assert class_prompts(job.config, scan) == ("frog",)
     method = job.config.method.model_copy(update={"captions": "finetune"})
@@ -170,7 +182,7 @@ def test_finetuning_has_no_class_that_could_drift(make_job, pictures):
 
 
 def test_held_out_pictures_are_what_is_measured(make_job):
-    job = make_job(side=SIDE, dataset={"held_out": 0.4}, **EVERY_STEP)
+    job = make_job(side=SIDE, reg=False, dataset={"held_out": 0.4}, validation={"samples": 5})
     scan = scan_dataset(job.config.dataset, [])
     assert len({item.picture.path for item in job.samples.items if not item.is_class}) == 3
     measure = measure_of(job.config, scan, job.model, job.device)
@@ -180,5 +192,5 @@ def test_held_out_pictures_are_what_is_measured(make_job):
 
 
 def test_zero_samples_measure_nothing(make_job):
-    job = make_job(side=SIDE, validation={"samples": 0})
+    job = make_job(side=SIDE, reg=False, validation={"samples": 0})
     assert measure_of(job.config, scan_dataset(job.config.dataset, []), job.model, job.device) is None
