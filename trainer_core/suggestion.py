@@ -118,7 +118,7 @@ def suggest(course: Course, exists: Callable[[str], bool] = lambda path: True) -
     course_of_it = course.comparable
     choices = [each for each in course_of_it if each.step in saved]
     if len(saved) < 2:
-        why = "only one model was saved, so there is nothing to choose from (save.every_n_steps gives more)"
+        why = "only one model was saved; save.every_n_steps gives more to compare"
         return Suggestion(newest, saved[newest], why, is_measured=False)
     if len(choices) < 2:
         why = "nothing was measured that tells the saved models apart (validation.samples); this is the newest"
