@@ -110,7 +110,7 @@ def _placed(
     """Return column and row of each mark's character."""
     low, high, end = box
     return [
-        (int(step / end * (columns - 1)), round((high - value) / (high - low) * (rows - 1)))
+        (int(step / end * (columns - 1)), round((high - value) / (high - low) * (rows * 4 - 1)) // 4)
         for step, value in marks
     ]
 

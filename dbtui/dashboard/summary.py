@@ -89,7 +89,7 @@ def _models(state: RunState, facts: RunFacts) -> list[Text]:
 def _suggested(state: RunState, facts: RunFacts) -> list[Text]:
     """Name the saved model to take, and why; where nothing tells, that."""
     found = suggest(state.course, there(RunDirectory(facts.path)))
-    if found is None or not (found.is_measured or state.ending):
+    if found is None or not (found.is_measured or (state.ending and not state.ending.exit_code)):
         return []
     if not found.is_measured:
         return [_row("which one", found.reason)]
