@@ -54,6 +54,8 @@ def _describe(kind: str, fields: Mapping[str, Any]) -> str | None:
             )
         case "sample" | "checkpoint" | "saved":
             return f"{kind} at step {fields['step']}: {fields['path']}"
+        case "validation":
+            return f"validation at step {fields['step']}: {validation_words(fields)}"
         case "uploaded":
             return uploaded_words(fields)
         case "hook":
@@ -66,6 +68,13 @@ def _describe(kind: str, fields: Mapping[str, Any]) -> str | None:
             return f"{kind}: {fields['text']}"
         case _:
             return None
+
+
+def validation_words(fields: Mapping[str, Any]) -> str:
+    """Say what was measured: "loss 0.1234, drift 2.1%"; numbers that are not there are left out."""
+    loss, drift = fields.get("loss"), fields.get("drift")
+    parts = [f"loss {loss:.4f}"] if isinstance(loss, int | float) else []
+    return ", ".join([*parts, f"drift {drift:.1%}"] if isinstance(drift, int | float) else parts)
 
 
 def uploaded_words(fields: Mapping[str, Any]) -> str:

@@ -60,7 +60,17 @@ def _as_data(summary: "RunSummary", now: float) -> dict[str, Any]:
         "exit_code": ending.exit_code if ending else None,
         "text": ending.text if ending else "",
         "outputs": list(ending.outputs) if ending else [],
+        "suggested": _suggested(summary),
     }
+
+
+def _suggested(summary: "RunSummary") -> dict[str, Any] | None:
+    from trainer_core.suggestion import suggest, there
+
+    found = suggest(summary.state.course, there(summary.run))
+    if found is None:
+        return None
+    return {"step": found.step, "path": found.path, "reason": found.reason, "is_measured": found.is_measured}
 
 
 def _print_table(summaries: "list[RunSummary]") -> None:

@@ -32,9 +32,9 @@ class Pace:
         self.last_step, self.last_mono = step, mono
 
     def on_phase(self, name: str, mono: float) -> None:
-        """Take note of a phase: previews and saves count as extra time of the training, the rest not at all."""
+        """Take note of a phase: previews, saves and measuring count as extra time of training, the rest not."""
         self._end_extra(mono)
-        if name in {"sample", "save"} and self.steps:
+        if name in {"sample", "save", "validate"} and self.steps:
             self.extra_since = mono
         self.last_mono = None
 

@@ -7,7 +7,7 @@ from dbtui.dashboard.words import PHASES, clock, duration, epoch_text, eta_words
 from trainer_core.errors import ExitCode
 from trainer_core.text import safe_text
 
-_TOLD = {"sample", "checkpoint", "saved", "uploaded", "warning", "control_ack", "resumed"}
+_TOLD = {"sample", "checkpoint", "saved", "validation", "uploaded", "warning", "control_ack", "resumed"}
 
 
 class PlainLines:

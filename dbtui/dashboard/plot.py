@@ -5,9 +5,10 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 Point = tuple[float, float]
-Role = Literal["axis", "raw", "smooth"]
+Role = Literal["axis", "raw", "smooth", "mark"]
 
 _BRAILLE = 0x2800
+_MARK = "◆"
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bit of each dot: column, then row from the top (Unicode 2800)."""
 
@@ -19,24 +20,28 @@ class Span(NamedTuple):
     role: Role
 
 
-def loss_plot(raw: Sequence[Point], smooth: Sequence[Point], width: int, height: int) -> list[list[Span]]:
+def loss_plot(
+    raw: Sequence[Point], smooth: Sequence[Point], width: int, height: int, marks: Sequence[Point] = ()
+) -> list[list[Span]]:
     """Draw two lines over one another as `height` rows of `width` characters, axes among them.
 
-    Points are (step, loss) with rising steps; the steps axis begins at 0. Outliers of `raw` may leave the
-    picture. Fewer than two points, or less room than 12 x 3, give no rows.
+    Points are (step, loss) with rising steps; the steps axis begins at 0. `marks` are drawn one by one over the
+    lines. Outliers of `raw` may leave the picture. Fewer than two points, or less room than 12 x 3, give no rows.
     """
     if len(smooth) < 2 or width < 12 or height < 3:
         return []
-    low, high = _range(raw, smooth)
+    low, high = _range(raw, [*smooth, *marks])
     labels = _labels(low, high, height - 1)
     margin = max(len(label) for label in labels) + 1
     columns, end = width - margin - 1, max(smooth[-1][0], 1.0)
+    placed = _placed([mark for mark in marks if mark[0] <= end], columns, height - 1, (low, high, end))
     back = _braille(_sample(raw, columns * 2, end), height - 1, low, high, connected=False)
     front = _braille(_filled(_sample(smooth, columns * 2, end)), height - 1, low, high, connected=True)
     rows = []
-    for label, behind, before in zip(labels, back, front, strict=True):
+    for row, (label, behind, before) in enumerate(zip(labels, back, front, strict=True)):
         tick = "┤" if label else "│"
-        rows.append([Span(f"{label:>{margin}}{tick}", "axis"), *_overlay(behind, before)])
+        at = {column for column, place in placed if place == row}
+        rows.append([Span(f"{label:>{margin}}{tick}", "axis"), *_overlay(behind, before, at)])
     rows.append([Span(_step_axis(margin, columns, end), "axis")])
     return rows
 
@@ -99,12 +104,23 @@ def _braille(values: Sequence[float | None], rows: int, low: float, high: float,
     return ["".join(chr(_BRAILLE + bits) if bits else " " for bits in row) for row in cells]
 
 
-def _overlay(back: str, front: str) -> list[Span]:
-    """Put the front line's characters over the back's, as few spans as possible."""
+def _placed(
+    marks: Sequence[Point], columns: int, rows: int, box: tuple[float, float, float]
+) -> list[tuple[int, int]]:
+    """Return column and row of each mark's character."""
+    low, high, end = box
+    return [
+        (int(step / end * (columns - 1)), round((high - value) / (high - low) * (rows * 4 - 1)) // 4)
+        for step, value in marks
+    ]
+
+
+def _overlay(back: str, front: str, marks: set[int]) -> list[Span]:
+    """Put the front line's characters over the back's, and marks over both, as few spans as possible."""
     spans: list[Span] = []
-    for behind, before in zip(back, front, strict=True):
-        role: Role = "raw" if before == " " else "smooth"
-        character = behind if before == " " else before
+    for column, (behind, before) in enumerate(zip(back, front, strict=True)):
+        role: Role = "mark" if column in marks else "raw" if before == " " else "smooth"
+        character = _MARK if role == "mark" else behind if before == " " else before
         if spans and spans[-1].role == role:
             spans[-1] = Span(spans[-1].text + character, role)
         else:

@@ -7,8 +7,9 @@ from typing import Any
 
 from dbtui.dashboard.curve import LossCurve
 from dbtui.dashboard.pace import Pace
-from trainer_core.narrate import uploaded_words
+from trainer_core.narrate import uploaded_words, validation_words
 from trainer_core.resume.words import resumed_words
+from trainer_core.suggestion import Course
 
 Event = dict[str, Any]
 _LONGEST_TEXT = 2000
@@ -108,6 +109,8 @@ class RunState:
     gpu_power: float | None = None
     curve: LossCurve = field(default_factory=LossCurve)
     pace: Pace = field(default_factory=Pace)
+    course: Course = field(default_factory=Course)
+    """What was measured and saved, of which one model is suggested."""
     previews: deque[Preview] = field(default_factory=lambda: deque(maxlen=64))
     written: deque[Written] = field(default_factory=lambda: deque(maxlen=64))
     news: deque[News] = field(default_factory=lambda: deque(maxlen=64))
@@ -152,6 +155,7 @@ def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
             state.totals = Totals(
                 _number(totals, "seconds") or 0.0, _count(totals, "images"), _count(totals, "resumes")
             )
+        state.course.see(event)
         if change := _CHANGES.get(str(event.get("kind"))):
             change(state, event)
     return state
@@ -210,6 +214,11 @@ def _on_written(state: RunState, event: Event) -> None:
     _tell(state, kind, f"{what} step {step}" + (f" ({cost})" if cost else ""))
 
 
+def _on_validation(state: RunState, event: Event) -> None:
+    numbers = {name: _number(event, name) for name in ("loss", "drift")}
+    _tell(state, "validation", f"validation at step {_count(event, 'step')}: {validation_words(numbers)}")
+
+
 def _on_uploaded(state: RunState, event: Event) -> None:
     _tell(state, "uploaded", uploaded_words(event))
 
@@ -260,6 +269,7 @@ _CHANGES: dict[str, Callable[[RunState, Event], None]] = {
     "sample": _on_sample,
     "checkpoint": _on_written,
     "saved": _on_written,
+    "validation": _on_validation,
     "uploaded": _on_uploaded,
     "hook": _on_hook,
     "warning": _on_warning,

@@ -11,6 +11,7 @@ from dbtui.dashboard.state import RunState
 from dbtui.dashboard.words import duration, loss_text
 from trainer_core.errors import ExitCode
 from trainer_core.run.directory import RunDirectory
+from trainer_core.suggestion import suggest, there
 from trainer_core.text import safe_text
 
 _MOST_PROBLEMS = 20
@@ -27,10 +28,17 @@ def summarize_end(
     name, path = safe_text(facts.name, 64), facts.path
     if code is ExitCode.DONE:
         headline = _headline("✓", f"{name} is done: {_steps(state)}", "bold green")
-        return [headline, *_models(state, facts), *_also(state), *_in_all(state), *_page(facts)]
+        return [
+            headline,
+            *_models(state, facts),
+            *_suggested(state, facts),
+            *_also(state),
+            *_in_all(state),
+            *_page(facts),
+        ]
     if code is ExitCode.STOPPED:
         lines = [_headline("■", f"{name} stopped at step {state.step}{_of_total(state)}", "bold yellow")]
-        kept = _models(state, facts) + _checkpoint(state, facts)
+        kept = _models(state, facts) + _suggested(state, facts) + _checkpoint(state, facts)
         kept = kept or [_row("kept", "no state was saved yet"), _go_on(facts)]
         return lines + kept + _in_all(state) + _page(facts)
     reasons = _reasons(state.ending.text if state.ending and state.ending.text else death)
@@ -76,6 +84,16 @@ def _models(state: RunState, facts: RunFacts) -> list[Text]:
             _row("previews", f"{facts.path / last[0].path}" + (f" and {len(last) - 1} more" * (len(last) > 1)))
         )
     return lines
+
+
+def _suggested(state: RunState, facts: RunFacts) -> list[Text]:
+    """Name the saved model to take, and why; where nothing tells, that."""
+    found = suggest(state.course, there(RunDirectory(facts.path)))
+    if found is None or not (found.is_measured or (state.ending and not state.ending.exit_code)):
+        return []
+    if not found.is_measured:
+        return [_row("which one", found.reason)]
+    return [_row("suggested", _as_here(facts.path / found.path, state, facts)), _row("why", found.reason)]
 
 
 def _also(state: RunState) -> list[Text]:

@@ -11,18 +11,20 @@ from dbtui.dashboard.plot import loss_plot
 from dbtui.dashboard.state import RunState
 from dbtui.dashboard.status import SIGNS, STYLES, Status, status_of
 from dbtui.dashboard.words import clock, duration, epoch_text, eta_words, loss_text, phase_words, rate_text
+from trainer_core.suggestion import suggest
 from trainer_core.text import safe_text
 
 _SIDE = 36
 _ROOMY = 60
 """From this width on, the header has room for more than the state."""
 _NEWS_INDENT = 8
-PLOT_STYLES = {"axis": "dim", "raw": "dim cyan", "smooth": "bold cyan"}
+PLOT_STYLES = {"axis": "dim", "raw": "dim cyan", "smooth": "bold cyan", "mark": "bold magenta"}
 _SIGNS = {
     "saved": "✓",
     "uploaded": "✓",
     "checkpoint": "✓",
     "sample": "▪",
+    "validation": "◆",
     "warning": "!",
     "control_ack": "→",
     "refused": "✗",
@@ -136,7 +138,8 @@ def _loss(state: RunState, width: int, rows: int) -> list[Text]:
     bins = state.curve.bins
     raw = [(float(each.last), each.mean) for each in bins]
     smooth = [(float(each.last), each.smooth) for each in bins]
-    plot = loss_plot(raw, smooth, width, rows - 1)
+    marks = [(float(each.step), each.loss) for each in state.course.comparable]
+    plot = loss_plot(raw, smooth, width, rows - 1, marks)
     if not plot:
         return [_cut(headline if bins else Text("the loss comes with the first steps", "dim"), width)]
     return [
@@ -159,11 +162,22 @@ def _numbers(state: RunState, facts: RunFacts, status: Status) -> list[Text]:
         lines.append(Text("GPU   " + "  ".join(parts)))
     if state.grad_norm is not None:
         lines.append(Text(f"grad norm {loss_text(state.grad_norm)}"))
+    lines += _measured(state)
     if status == "paused" and state.eta_seconds is not None:
         lines.append(Text(f"{duration(state.eta_seconds)} of training are left", "dim"))
     if state.warnings:
         lines.append(Text(f"! {state.warnings} warning" + "s" * (state.warnings > 1), "yellow"))
     return lines
+
+
+def _measured(state: RunState) -> list[Text]:
+    """Say what was measured last, and which save is the best so far."""
+    last, found = state.course.last, suggest(state.course)
+    if last is None:
+        return []
+    drift = f"  drift {last.drift:.1%}" if last.drift is not None else ""
+    lines = [Text.assemble(("◆", PLOT_STYLES["mark"]), f" validation {loss_text(last.loss)}{drift}")]
+    return lines + ([Text(f"best save so far: step {found.step}")] if found and found.is_measured else [])
 
 
 def _vram(used: float, total: float | None) -> Text:

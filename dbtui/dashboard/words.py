@@ -17,6 +17,7 @@ PHASES = {
     "train": "training",
     "sample": "drawing previews",
     "save": "saving",
+    "validate": "measuring",
     "upload": "uploading",
     "paused": "paused",
     "done": "done",

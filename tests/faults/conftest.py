@@ -18,6 +18,7 @@ dataset = {{ train_dir = "train", reg_dir = "reg", resolution = [64, 64] }}
 optimizer = {{ type = "adamw", learning_rate = 1e-4 }}
 train = {{ max_steps = {STEPS}, cpu_threads = 1, workers = 1 }}
 save = {{ output_name = "frog", every_n_steps = 4, keep_last = 1 }}
+validation = {{ samples = 0 }}
 """
 SLOWLY = """
 import time

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from tests.faults.evidence import console, losses
+from trainer_core.run.events import EventReader
+from trainer_core.suggestion import Course
 
 SETTINGS = (
     'dataset.cache_latents="off"',
@@ -15,6 +17,7 @@ SETTINGS = (
     'scheduler.type="cosine"',
     "ema.enable=true",
     "save.every_n_steps=5",
+    "validation.samples=2",
 )
 A_STEP = 0.1
 """Seconds, a bit more than a step takes: a trainer lives up to that long for each step of the training."""
@@ -50,6 +53,16 @@ def rounds(count, steps, kills, server, make_run, runs_dir):
             assert server.start(run).wait() == 0, console(run)
         assert weights_of(run) == weights_of(whole), f"seed {seed}, round {number}, killed after {lives}"
         assert losses(run) == losses(whole)
+        assert measured(run) == measured(whole)
+
+
+def measured(run):
+    """What was measured at each step, by what readers of the events keep."""
+    course = Course()
+    for event in EventReader(run.events).poll():
+        course.see(event)
+    assert course.measured
+    return course.measured
 
 
 def weights_of(run):

@@ -26,6 +26,7 @@ from trainer_core.errors import ExitCode
 from trainer_core.run.directory import create_run
 from trainer_core.run.events import EventReader
 from trainer_core.run.lock import is_alive
+from trainer_core.suggestion import suggest, there
 
 TRAINER = [sys.executable, "-m", "trainer_core"]
 STEPS = 20
@@ -101,6 +102,9 @@ def test_the_run_directory_tells_the_whole_story(finished, run_file):
         "frog-step00000015.safetensors",
         "frog.safetensors",
     ]
+    assert [event["step"] for event in events(finished, "validation")] == [0, 15, STEPS]
+    found = summarize(finished).state.course
+    assert suggest(found, there(finished)).is_measured
     assert log[-1]["outputs"] == [str(finished.output / "frog.safetensors")]
     assert json.loads(finished.process_json.read_text())["versions"]["torch"]
     assert read_config(finished.run_toml).optimizer == read_config(run_file).optimizer

@@ -11,6 +11,7 @@ from PIL import Image
 
 from trainer_core.report.write import write_report
 from trainer_core.run.directory import create_run
+from trainer_core.run.lines import encode_line
 
 VOID = {"img", "meta", "line", "polyline"}
 FETCHING = {"src", "href", "srcset", "data", "action", "poster", "background", "xlink:href"}
@@ -203,3 +204,26 @@ def test_a_long_run_is_a_small_page_soon(told):
     size = write_report(run).stat().st_size
     assert time.process_time() - started < 20
     assert size < 3 * 2**20
+
+
+def test_the_suggested_model_is_named_with_its_numbers_and_marked_in_the_sheet(told):
+    run = told()
+    numbers = [(0, 0.3, 0.0), (200, 0.2, 0.05), (300, 0.199, 0.4), (400, 0.198, 0.9)]
+    with run.events.open("ab") as file:
+        for step, loss, drift in numbers:
+            measured = {"loss": loss, "drift": drift, "held_out": 0, "measure": "m"}
+            file.write(encode_line({"kind": "validation", "step": step, **measured}))
+            file.write(
+                encode_line({"kind": "saved", "step": step, "path": f"/x/<b>/{step}.safetensors"}) * bool(step)
+            )
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert (
+        "Suggested: 200.safetensors (step 200): the loss on the training pictures has fallen by 98%" in page.text
+    )
+    assert "0 the start model 0.3000 0.0% 200 ★ 200.safetensors 0.2000 5.0% 300 300.safetensors" in page.text
+    assert "step 100 step 200 ★ step 300 ✓ step 400 ✓" in page.text
+    assert {"class": "second"} in [{"class": each.get("class")} for each in page.all("polyline")]
+
+
+def test_a_single_model_is_not_suggested(page):
+    assert "Only one model was saved; save.every_n_steps gives more to compare." in page().text

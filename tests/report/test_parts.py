@@ -7,10 +7,11 @@ import pytest
 from trainer_core.report.markup import Html, escaped, tag
 from trainer_core.report.places import Places
 from trainer_core.report.plot import Line, Plot, draw, smoothed, thinned, ticks
-from trainer_core.report.previews import rows_of
+from trainer_core.report.previews import Chosen, rows_of, steps_of
 from trainer_core.report.story import Preview, fold
 from trainer_core.report.use import how_to_use
 from trainer_core.run.directory import RunDirectory
+from trainer_core.suggestion import Suggestion
 
 
 def step(number, loss=0.5, mono=None):
@@ -67,9 +68,20 @@ def test_previews_are_grouped_by_prompt_and_seed():
     drawn = [Preview(s, f"{s}-{n}", "p", n) for s in range(0, 2000, 100) for n in (1, 2)]
     rows = rows_of(drawn)
     assert [(row.prompt, row.seed) for row in rows] == [("p", 1), ("p", 2)]
-    shown = [preview.step for preview in rows[0].spread()]
+    shown = steps_of(rows, Chosen(frozenset(), None))
     assert (shown[0], shown[-1], len(shown)) == (0, 1900, 8)
     assert rows[0].untrained == drawn[0]
+
+
+def test_a_sheet_prefers_the_steps_of_saved_models_and_has_the_one_suggested():
+    rows = rows_of(Preview(step, f"{step}", "p", 1) for step in range(0, 2000, 100))
+    saved = frozenset(range(200, 2000, 200))
+    suggested = Suggestion(1400, "x", "why", is_measured=True)
+    for chosen in (suggested, Suggestion(1300, "x", "why", is_measured=True)):
+        steps = steps_of(rows, Chosen(saved, chosen))
+        assert (steps[0], steps[-1], len(steps)) == (0, 1900, 8)
+        assert set(steps[1:-1]) <= saved | {chosen.step}
+        assert chosen.step in steps
 
 
 def test_places_become_names(tmp_path):

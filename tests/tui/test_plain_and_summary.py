@@ -83,6 +83,22 @@ def test_the_end_says_what_became_of_the_upload_and_where_the_report_is(story, f
         assert f"report    {tmp_path}/report.html" in end(fold(events), facts, code)
 
 
+def test_the_end_suggests_one_of_the_saved_models_and_says_why(story, facts):
+    one = end(fold(finished(story, 0, ["/runs/x/output/frog.safetensors"])), facts, ExitCode.DONE)
+    assert "which one only one model was saved" in one
+    told = [
+        {"kind": "validation", "step": step, "loss": loss, "drift": 0.1 * step, "held_out": 2, "measure": "m"}
+        for step, loss in ((0, 0.3), (400, 0.1), (412, 0.2))
+    ]
+    last = {"kind": "saved", "step": 412, "path": "output/last.safetensors"}
+    for number, code in ((0, ExitCode.DONE), (75, ExitCode.STOPPED)):
+        *events, ending = finished(story, number, ["output/last.safetensors"])
+        shown = end(fold([*events, *told, last, ending]), facts, code)
+        assert "suggested /runs/sls-frog-3/output/frog.safetensors" in shown
+        assert "why       the loss on 2 held-out pictures is the lowest here (0.3000 before, 0.1000 now)" in shown
+        assert "have not seen (0.2000 at step 412)" in shown
+
+
 def test_a_stop_says_what_was_kept(story, facts):
     assert "stopped at step 412 of 1600" in end(fold(finished(story, 75, ["/o/a.ckpt"])), facts, ExitCode.STOPPED)
     assert "no state was saved yet" in end(fold(story(3)), facts, ExitCode.STOPPED)

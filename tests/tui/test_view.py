@@ -86,3 +86,35 @@ def test_no_plot_without_points_or_room():
     assert loss_plot(points[:1], points[:1], 80, 24) == []
     assert loss_plot(points, points, 11, 24) == []
     assert loss_plot(points, points, 80, 2) == []
+
+
+def test_what_is_measured_is_marked_over_the_lines():
+    points = [(float(step), 1.0 - step / 100) for step in range(1, 101)]
+    rows = loss_plot(points, points, 40, 11, [(50.0, 0.1), (100.0, 0.9), (400.0, 0.5)])
+    marked = {
+        (number, sum(len(before.text) for before in row[:place]))
+        for number, row in enumerate(rows)
+        for place, span in enumerate(row)
+        if span.role == "mark"
+    }
+    assert [sorted(column) for column in zip(*marked, strict=True)] == [[1, 8], [22, 39]]
+
+
+def test_the_best_save_so_far_is_told(story, facts):
+    def told(step, loss, drift):
+        measured = {
+            "kind": "validation",
+            "step": step,
+            "loss": loss,
+            "drift": drift,
+            "held_out": 0,
+            "measure": "m",
+        }
+        return [measured, {"kind": "saved", "step": step, "path": f"{step}.safetensors"}]
+
+    numbers = [(0, 0.2, 0.0), (100, 0.15, 0.1), (200, 0.14, 0.12), (300, 0.139, 0.4)]
+    state = fold([*story(300), *(event for each in numbers for event in told(*each))])
+    text = picture(state, facts, 100, 30)
+    assert "◆ validation 0.139  drift 40.0%" in text
+    assert "best save so far: step 200" in text
+    assert "◆ validation at step 300: loss 0.1390, drift 40.0%" in text

@@ -255,13 +255,41 @@ async def test_all_previews(open_app, looks_like, place):
     async with open_app() as (app, pilot):
         await ended(pilot, run)
         await pilot.press("b")
-        await until(pilot, lambda: "step 200   3 of 3" in screen_text(app), "the newest is shown")
+        await until(pilot, lambda: "step 200 ✓ saved   3 of 3" in screen_text(app), "the newest is shown")
         await pilot.press("left")
         assert isinstance(app.screen, RunPreviewsScreen)
         await until(pilot, lambda: "step 100   2 of 3" in screen_text(app), "the one before is shown")
         await pictures_loaded(pilot)
         await looks_like(pilot, "previews-narrow")
         await pilot.press("left", "left", "escape")
+        await until(pilot, lambda: isinstance(app.screen, ResultScreen), "the result is back")
+
+
+async def test_previews_side_by_side(open_app, place):
+    run = make_run(place, "sls-frog-2", 200, previews=(0, 50, 100, 150, 200))
+    events = EventFile(run)
+    for step, loss, drift in ((0, 0.9, 0.0), (50, 0.5, 0.1), (100, 0.49, 0.3), (200, 0.48, 0.9)):
+        if step:
+            run.output.mkdir(exist_ok=True)
+            (run.output / f"{step}.safetensors").touch()
+            events.add("saved", step=step, path=f"output/{step}.safetensors", seconds=1.0, bytes=7)
+        events.add("validation", step=step, loss=loss, drift=drift, held_out=0, measure="m")
+    events.preview(200, "a frog")
+    events.end(200, 0, "done")
+    events.write()
+    async with open_app(size=(80, 30)) as (app, pilot):
+        await ended(pilot, run)
+        assert "suggested" in screen_text(app)
+        await pilot.press("b")
+        await until(pilot, lambda: "5 of 5" in screen_text(app), "the newest is shown")
+        await pilot.press("t")
+        await until(pilot, lambda: "step 200 ✓" in screen_text(app), "the newest columns are shown")
+        assert "a frog" in screen_text(app)
+        assert "before" not in screen_text(app).splitlines()[3]
+        await pilot.press("left")
+        await until(pilot, lambda: "step 50 ★" in screen_text(app), "it moved to earlier steps")
+        await until(pilot, lambda: "step 200" not in screen_text(app), "the newest went")
+        await pilot.press("t", "escape")
         await until(pilot, lambda: isinstance(app.screen, ResultScreen), "the result is back")
 
 

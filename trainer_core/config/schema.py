@@ -19,6 +19,7 @@ from trainer_core.config.tables.memory import Memory
 from trainer_core.config.tables.method import Method, Network
 from trainer_core.config.tables.model import Model
 from trainer_core.config.tables.output import Hub, Log, Prompt, Sample, Save
+from trainer_core.config.tables.validation import Validation
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -42,6 +43,7 @@ __all__ = [
     "Scheduler",
     "TextEncoder",
     "Train",
+    "Validation",
 ]
 
 SCHEMA_VERSION: Final = 1
@@ -67,5 +69,6 @@ class Config(Table):
     memory: Memory = Field(default_factory=Memory)
     sample: Sample = Field(default_factory=Sample)
     save: Save = Field(default_factory=Save)
+    validation: Validation = Field(default_factory=Validation)
     log: Log = Field(default_factory=Log)
     hub: Hub = Field(default_factory=Hub)

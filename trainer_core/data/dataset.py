@@ -127,6 +127,7 @@ class Scan:
         drawn: class pictures that the start model draws; those still missing are among `classes` already, with
             the size that they will have.
         checks: what of `notes` is about single pictures: small, transparent, blurred, long ones, and copies.
+        held_out: pictures of `train` that were taken out of it: they are measured, not trained.
     """
 
     train: tuple[PictureFolder, ...]
@@ -136,6 +137,7 @@ class Scan:
     notes: tuple[str, ...]
     drawn: tuple[ClassPictures, ...] = ()
     checks: tuple[Check, ...] = ()
+    held_out: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

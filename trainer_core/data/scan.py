@@ -17,6 +17,7 @@ from trainer_core.data.dataset import Check, ClassPictures, Fault, PictureFolder
 from trainer_core.data.decoded import DecodedStore, cache_folder
 from trainer_core.data.duplicates import find_copies, find_near_copies
 from trainer_core.data.folders import Source, Sources, find_sources, look_into
+from trainer_core.data.held_out import with_held_out
 from trainer_core.data.images import BadPictureError, Header, probe, quiet_pillow
 from trainer_core.data.listing import Listing, remark
 from trainer_core.data.read_folder import read_folder
@@ -62,7 +63,7 @@ def scan_dataset(
         sources.notes += remarks_on(copies, dataset)
     drawn = _add_missing(listings, examined, drawing, Reading(sources, dataset, method))
     scan = _assemble(dataset, method, listings, examined, sources)
-    return replace(scan, drawn=drawn, checks=(*scan.checks, *copies))
+    return with_held_out(replace(scan, drawn=drawn, checks=(*scan.checks, *copies)), dataset.held_out)
 
 
 def raise_for_faults(scan: Scan, on_bad_image: str = "error") -> None:

@@ -71,7 +71,7 @@ class LogFollower:
             self._warn("did not end in time, and may lack its last lines")
 
     def _see(self, event: dict[str, Any]) -> None:
-        if event["kind"] not in {"step", "sample"}:
+        if event["kind"] not in {"step", "sample", "validation"}:
             return
         try:
             self._waiting.put_nowait(event)
@@ -99,6 +99,9 @@ class LogFollower:
         if event["kind"] == "step":
             numbers = {name: float(event[name]) for name in SCALARS if event.get(name) is not None}
             log.write_numbers(event["step"], numbers)
+        elif event["kind"] == "validation":
+            told = {"validation_loss": event["loss"], "drift": event["drift"]}
+            log.write_numbers(event["step"], {name: value for name, value in told.items() if value is not None})
         else:
             picture = self._run.path / event["path"]
             log.write_picture(event["step"], picture.stem.partition("-")[2], picture, event["prompt"])

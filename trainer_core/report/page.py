@@ -12,6 +12,7 @@ from trainer_core.report.sections.drawn import base_against_trained, over_time
 from trainer_core.report.sections.made_with import machine, settings
 from trainer_core.report.sections.numbers import numbers
 from trainer_core.report.sections.summary import head, summary
+from trainer_core.report.sections.which import chosen_of, which_checkpoint
 from trainer_core.report.story import Story
 from trainer_core.report.words import State
 from trainer_core.run.directory import RunDirectory
@@ -21,7 +22,7 @@ _NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-in
 
 def page(run: RunDirectory, story: Story, facts: Facts, state: State) -> str:
     """Return the report as one HTML document that needs no script and no network."""
-    rows, embedder = rows_of(story.previews), Embedder(run)
+    rows, embedder, chosen = rows_of(story.previews), Embedder(run), chosen_of(run, story)
     body = tag(
         "body",
         tag("header", head(run, story, facts, state)),
@@ -29,8 +30,9 @@ def page(run: RunDirectory, story: Story, facts: Facts, state: State) -> str:
             "main",
             summary(run, story, facts, state),
             numbers(story, facts),
+            which_checkpoint(run, story, facts, chosen),
             base_against_trained(rows, facts, embedder),
-            over_time(rows, facts, embedder),
+            over_time(rows, facts, embedder, chosen),
             dataset(facts),
             settings(facts),
             machine(facts),

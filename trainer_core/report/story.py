@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainer_core.suggestion import Course
+
 Event = dict[str, Any]
 NUMBERS = ("loss", "lr", "lr_text_encoder", "vram_gb", "images_per_s")
 """Numbers of a `step` event that are kept for every step."""
@@ -72,6 +74,7 @@ class Story:
         began, t: time of the first and of the last event, seconds since the epoch; 0 where there is none.
         seconds: how long it trained, over all its attempts, without saves, previews and pauses.
         saved: bytes of each model that was written, by its path.
+        course: what was measured and saved, of which one model is suggested.
         uploads: what was uploaded, in words.
         followed: what was done after the end, in words.
         warnings: their texts, each once; `num_warnings` counts them all.
@@ -90,6 +93,7 @@ class Story:
     previews: list[Preview] = field(default_factory=list)
     resumed: list[Resumed] = field(default_factory=list)
     saved: dict[str, float] = field(default_factory=dict)
+    course: Course = field(default_factory=Course)
     checkpoints: int = 0
     uploads: list[str] = field(default_factory=list)
     followed: list[str] = field(default_factory=list)
@@ -105,6 +109,7 @@ def fold(events: Iterable[Event], story: Story | None = None) -> Story:
     for event in events:
         t = _number(event, "t") or 0.0
         story.began, story.t = story.began or t, t or story.t
+        story.course.see(event)
         if change := _CHANGES.get(str(event.get("kind"))):
             change(story, event)
     return story

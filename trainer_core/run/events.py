@@ -17,7 +17,7 @@ from trainer_core.run.redact import redact
 FORMAT_VERSION = 1
 _MOST_WAITING = 10_000
 _MOST_AT_ONCE = 500
-_MATTERING = {"warning", "control_ack", "checkpoint", "saved", "resumed", "finished", "failed"}
+_MATTERING = {"warning", "control_ack", "checkpoint", "saved", "validation", "resumed", "finished", "failed"}
 """Kinds of events that are kept while the disk takes nothing."""
 _MOST_OWED = 100
 _RESERVED = 64 << 10

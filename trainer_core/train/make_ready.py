@@ -23,13 +23,16 @@ from trainer_core.resume.since import changes_of
 from trainer_core.resume.wishes import Wishes
 from trainer_core.run.atomic import remove_strays
 from trainer_core.run.directory import RunDirectory, shared_cache
+from trainer_core.run.events import EventReader
 from trainer_core.run.machine import GpuMonitor
 from trainer_core.run.output_lock import output_held
 from trainer_core.run.process import write_process_record
 from trainer_core.run.stop_signals import StopRequestedError
 from trainer_core.services import TOKEN
+from trainer_core.suggestion import steps_measured
 from trainer_core.text import safe_text
 from trainer_core.train.class_images import draw_class_pictures
+from trainer_core.train.fixed_samples import measure_of
 from trainer_core.train.going_on import go_on
 from trainer_core.train.halt import Halt
 from trainer_core.train.job import Samples, prepare
@@ -40,6 +43,7 @@ from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.precision import Precision
 from trainer_core.train.session import Session
 from trainer_core.train.throttle import throttled
+from trainer_core.train.validation import Validation
 
 
 def make_ready(
@@ -68,6 +72,7 @@ def make_ready(
         events.emit("warning", code="model", text=note, step=0)
     plan = _with_class_pictures(config, plan, model, device, run, events, halt)
     _remember_dataset(config, plan, run, events)
+    measure = measure_of(config, plan.scan, model, device)
     samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
     job = prepare(
         config,
@@ -79,9 +84,12 @@ def make_ready(
         should_stop=halt.requested,
     )
     job.should_stop = halt.is_asked
+    validation = Validation.of(job, measure) if measure else None  # while the weights are the start model's
     outputs = Outputs(job, run, events, halt.is_asked)
     go_on(job, outputs, run, events, wishes)
-    return Session(job, outputs, events, halt, gpu)
+    if validation:
+        validation.measured |= steps_measured(EventReader(run.events).poll(), validation.measure.mark, job.step)
+    return Session(job, outputs, events, halt, gpu, validation)
 
 
 def _refuse_changed(run: RunDirectory, config: Config, plan: Plan, wishes: Wishes) -> None:

@@ -52,7 +52,7 @@ class Outputs:
         self.job.settle()
         started = time.monotonic()
         folder = self._folder()
-        with self._phase("save"):
+        with self.phase("save"):
             _make(folder)
             with self.job.kept_weights():
                 saved = save_result(self.job, folder / name)
@@ -86,7 +86,7 @@ class Outputs:
             if self.states.saver.fallback() is None:
                 self.save_last_state()  # smaller than the model, perhaps, and worth more
             self._warn("model_not_saved", self._models_fail.bear(failure, self.states.saver.fallback()))
-            self._resume_phase()
+            self.resume_phase()
             return []
         self._models_fail.worked()
         self.models = [kept for kept in self.models if kept != paths] + [paths]
@@ -107,12 +107,12 @@ class Outputs:
     def save_state(self) -> None:
         """Save the complete state, unless that of this very step is; the training goes on meanwhile."""
         if not self.has_state():
-            with self._phase("save"):
+            with self.phase("save"):
                 self.states.save()
 
     def save_last_state(self) -> None:
         """Save the complete state before something ends; it stands when this returns."""
-        with self._phase("save"):
+        with self.phase("save"):
             self.states.save_last()
 
     def has_state(self) -> bool:
@@ -128,7 +128,7 @@ class Outputs:
         job, drawn = self.job, 0
         pictures = pictures_of(job.config.sample)
         try:
-            with self._phase("sample", total=len(pictures)), job.kept_weights():
+            with self.phase("sample", total=len(pictures)), job.kept_weights():
                 job.model.vae.to(job.device)
                 job.model.text_encoder.to(job.device).eval()
                 job.model.unet.eval()
@@ -141,7 +141,7 @@ class Outputs:
             if drawn < len(pictures):
                 self._tell_left_out(len(pictures) - drawn)
         except StopRequestedError:
-            self._resume_phase()
+            self.resume_phase()
         except Exception as error:
             if is_out_of_memory(error):
                 self._tell_left_out(len(pictures) - drawn)
@@ -149,7 +149,7 @@ class Outputs:
                 self._warn("preview_not_written", f"a preview could not be written: {safe_text(error)}")
             else:
                 raise
-            self._resume_phase()
+            self.resume_phase()
         finally:
             job.model.unet.train()
             job.model.text_encoder.train(job.conditioning.trained)
@@ -214,12 +214,14 @@ class Outputs:
         self.events.emit("warning", code=code, text=text, step=self.job.step)
 
     @contextmanager
-    def _phase(self, name: str, total: int | None = None) -> Iterator[None]:
+    def phase(self, name: str, total: int | None = None) -> Iterator[None]:
+        """Tell that something other than steps goes on while it lasts."""
         self.events.emit("phase", name=name, total=total)
         yield
-        self._resume_phase()
+        self.resume_phase()
 
-    def _resume_phase(self) -> None:
+    def resume_phase(self) -> None:
+        """Tell that steps follow, where they do."""
         if self.in_loop:
             self.events.emit("phase", name="train", total=self.job.samples.total_steps)
 

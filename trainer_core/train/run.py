@@ -78,8 +78,10 @@ def _train(
 
 def _to_the_end(config: Config, session: Session) -> Ending:
     job, outputs, halt = session.job, session.outputs, session.halt
-    if job.step == 0 and config.sample.before_training:
-        outputs.draw_previews()
+    if job.step == 0:
+        if config.sample.before_training:
+            outputs.draw_previews()
+        session.validate()
     total, an_epoch = job.samples.total_steps, job.samples.order.steps_per_epoch
     outputs.events.emit("phase", name="train", total=total, epochs=-(-total // an_epoch), steps_per_epoch=an_epoch)
     outputs.in_loop = True
@@ -93,7 +95,7 @@ def _to_the_end(config: Config, session: Session) -> Ending:
         outputs.in_loop = False
         if halt.reason and job.step < job.samples.total_steps:
             return Ending(ExitCode.STOPPED, f"stopped at step {job.step} ({halt.reason}); it can be resumed")
-        return _finish(config, job, outputs, halt)
+        return _finish(config, session)
 
 
 @contextmanager
@@ -113,9 +115,11 @@ def _nothing_lost(job: Job, outputs: Outputs) -> Iterator[None]:
         job.loader.close()
 
 
-def _finish(config: Config, job: Job, outputs: Outputs, halt: Halt) -> Ending:
+def _finish(config: Config, session: Session) -> Ending:
     """Write the model, whoever asks for a stop; then what follows it, unless somebody does."""
+    job, outputs, halt = session.job, session.outputs, session.halt
     paths = outputs.save_final_model(final_name(config.save.output_name))
+    session.validate()
     drawn = bool(config.sample.prompts) and not halt.is_asked() and outputs.draw_previews()
     told = f"; no last previews ({halt.reason})" if halt.reason and config.sample.prompts and not drawn else ""
     outputs.states.end(in_haste=halt.is_asked())  # told before the end is

@@ -17,19 +17,25 @@ from trainer_core.train.loop import StepReport
 from trainer_core.train.naming import epoch_name, step_name
 from trainer_core.train.outputs import Outputs, pictures_of
 from trainer_core.train.pause import Pause
+from trainer_core.train.validation import Validation
 
 _GB = 2**30
 
 
 @dataclass(slots=True)
 class Session:
-    """One process's share of a run. The loop calls `report` and `between_steps`."""
+    """One process's share of a run. The loop calls `report` and `between_steps`.
+
+    Attributes:
+        validation: measures the model on its way; None where nothing is measured.
+    """
 
     job: Job
     outputs: Outputs
     events: EventWriter
     halt: Halt
     gpu: GpuMonitor | None
+    validation: Validation | None = None
     since: float = 0.0
 
     def report(self, report: StepReport) -> None:
@@ -77,12 +83,15 @@ class Session:
         job.totals.add(time.monotonic() - self.since if self.since else 0.0, images)
 
     def _do_what_is_due(self) -> bool:
-        for command in self.halt.commands():
+        commands = self.halt.commands()
+        for command in commands:
             self._obey(command)
         if self.job.step == self.job.samples.total_steps:
             return False
         self.outputs.states.look()
         self._write_what_is_due(only_missing=False)
+        if any(command.kind == "save" for command in commands):
+            self.validate()
         if self.halt.is_asked():
             self.outputs.save_last_state()
         return self.halt.reason is None
@@ -111,6 +120,17 @@ class Session:
             yield previews
         if names or outputs.states.is_due():
             yield outputs.has_state, outputs.save_state
+
+        validation = self.validation
+        if validation and (names or self._is_due(self.job.config.validation.every_n_steps, None)):
+            yield validation.has, self.validate
+
+    def validate(self) -> None:
+        """Measure the model as it is now, unless that is done, or a stop is asked for."""
+        validation = self.validation
+        if validation is not None and not validation.has() and not self.halt.is_asked():
+            with self.outputs.phase("validate"):
+                validation.tell()
 
     def _is_due(self, every_n_steps: int | None, every_n_epochs: int | None) -> bool:
         step, steps_per_epoch = self.job.step, self.job.samples.order.steps_per_epoch

@@ -59,6 +59,8 @@ class Result:
     before: Shown | None
     after: Shown | None
     loss: Curve
+    validation: tuple[Point, ...]
+    """The loss at fixed noise."""
     vram: Curve
     mends: tuple[Mend, ...]
     length: Length | None
@@ -80,6 +82,7 @@ def result_of(watch: Watch) -> Result:
         before=before,
         after=after,
         loss=_curve(story.series["loss"]),
+        validation=tuple((float(each.step), each.loss) for each in story.course.comparable),
         vram=_curve(story.series["vram_gb"]),
         mends=tuple(_mends(story, code)),
         length=_length(facts.max_steps, watch.run),
@@ -113,13 +116,6 @@ def shown_of(run: RunDirectory, row: Row) -> list[Shown]:
         for each in row.previews
     ]
     return [Shown(each.step, path, row.prompt) for each, path in paths if path and path.is_file()]
-
-
-def all_previews(run: RunDirectory) -> list[list[Shown]]:
-    """Return every preview that is there: a list of steps for each prompt and seed."""
-    story = fold(EventReader(run.events).poll())
-    rows = [shown_of(run, row) for row in rows_of(story.previews)]
-    return [row for row in rows if row]
 
 
 def _curve(series: Series) -> Curve:

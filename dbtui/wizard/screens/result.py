@@ -192,7 +192,9 @@ def _plots(result: Result) -> list[Plot]:
     plots = []
     if result.loss.smooth:
         last = loss_text(result.loss.smooth[-1][1])
-        plots.append(Plot(f"loss  (smooth {last} at the end)", result.loss.raw, result.loss.smooth))
+        plots.append(
+            Plot(f"loss  (smooth {last} at the end)", result.loss.raw, result.loss.smooth, result.validation)
+        )
     if result.vram.raw:
         plots.append(Plot(f"VRAM in GB  (at most {_most(result.vram):.1f})", (), result.vram.raw))
     return plots

@@ -15,11 +15,12 @@ _LEAST = 5
 
 @dataclass(frozen=True)
 class Plot:
-    """One plot: its headline, and its points, once as they are and once smoothed."""
+    """One plot: its headline, its points, once as they are and once smoothed, and single ones over them."""
 
     headline: str
     raw: Sequence[Point]
     smooth: Sequence[Point]
+    marks: Sequence[Point] = ()
 
 
 class Curves(Widget):
@@ -49,7 +50,7 @@ class Curves(Widget):
 
 
 def _lines(plot: Plot, width: int, height: int) -> list[Text]:
-    drawn = loss_plot(plot.raw, plot.smooth, width, height - 1)
+    drawn = loss_plot(plot.raw, plot.smooth, width, height - 1, plot.marks)
     rows = [Text.assemble(*((span.text, PLOT_STYLES[span.role]) for span in row)) for row in drawn]
     headline = Text(plot.headline, "bold")
     headline.truncate(width, overflow="ellipsis")

@@ -46,6 +46,7 @@ SMALL: Tables = {
     "dataset": {"train_dir": "<train>", "resolution": [64, 64], "cache_latents": "off"},
     "optimizer": {"type": "adamw", "learning_rate": 1e-3},
     "train": {"max_steps": 3, "workers": 1, "cpu_threads": 1},
+    "validation": {"samples": 0},
 }
 """What every run begins with; a fifth of a second."""
 ON_A_GPU = {"memory.full_fp16": "fp16 needs a GPU; tests/trainer/test_gpu.py trains with it"}

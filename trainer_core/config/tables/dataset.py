@@ -137,6 +137,15 @@ class Dataset(CaptionSettings):
         affects="memory",
         changeable=True,
     )
+    held_out: float = setting(
+        0.0,
+        "Share of the training pictures that is not trained: the validation loss is measured on them. It is one at"
+        " least, and of each folder one stays in the training.",
+        group="Pictures",
+        affects="batch",
+        ge=0,
+        le=0.5,
+    )
     on_bad_image: Literal["error", "skip"] = setting(
         "error",
         "What to do with pictures that cannot be read.",

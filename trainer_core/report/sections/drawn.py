@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from trainer_core.report.facts import Facts
-from trainer_core.report.markup import Html, joined, tag
+from trainer_core.report.markup import Html, tag
 from trainer_core.report.pictures import Embedder
-from trainer_core.report.previews import MOST_ROWS, Row
+from trainer_core.report.previews import MOST_ROWS, Chosen, Row, steps_of
 from trainer_core.report.story import Preview
 
 PAIR_SIDE = 448
@@ -27,26 +27,52 @@ def base_against_trained(rows: Sequence[Row], facts: Facts, embedder: Embedder) 
     return tag("section", heading, tag("div", *figures, class_="pairs"))
 
 
-def over_time(rows: Sequence[Row], facts: Facts, embedder: Embedder) -> Html:
-    """Return the section of all previews, a row for each prompt and seed."""
+def over_time(rows: Sequence[Row], facts: Facts, embedder: Embedder, chosen: Chosen) -> Html:
+    """Return the section of all previews as a sheet: a row for each prompt and seed, a column for each step."""
     heading = tag("h2", "Previews over time")
     if not rows:
         return tag("section", heading, tag("p", _how_to_get_some(facts)))
-    strips = []
-    for row in rows[:MOST_ROWS]:
-        shown = row.spread()
-        cells = [tag("li", _figure(each, facts, embedder, STRIP_SIDE)) for each in shown]
-        left = len(row.previews) - len(shown)
-        more = tag("p", f"{left} more in samples/.", class_="faint") if left else Html("")
-        strips.append(joined(tag("h3", _prompt_words(row, facts)), tag("ul", *cells, class_="strip"), more))
-    rest = len(rows) - MOST_ROWS
-    more = tag("p", f"{rest} more prompts in samples/.", class_="faint") if rest > 0 else Html("")
-    left_out = (
-        tag("p", f"{embedder.left_out} pictures were left out, to keep this page small.", class_="faint")
-        if embedder.left_out
-        else Html("")
+    steps = steps_of(rows, chosen)
+    header = tag("tr", tag("th", "Prompt", scope="col"), *(_column(step, chosen) for step in steps))
+    lines = [
+        tag(
+            "tr",
+            tag("th", _prompt_words(row, facts), scope="row"),
+            *(_cell(row.at(step), step == chosen.step, facts, embedder) for step in steps),
+        )
+        for row in rows[:MOST_ROWS]
+    ]
+    sheet = tag("table", tag("thead", header), tag("tbody", *lines), class_="drawn")
+    note = "A row has the same noise everywhere, so what differs was learned. ✓ marks models that were saved"
+    marked = f"{note}, ★ the one suggested." if chosen.step in steps else f"{note}."
+    return tag(
+        "section",
+        heading,
+        tag("p", marked, class_="faint"),
+        tag("div", sheet, class_="scroll", tabindex="0"),
+        *_left_out(rows, steps, embedder),
     )
-    return tag("section", heading, *strips, more, left_out)
+
+
+def _column(step: int, chosen: Chosen) -> Html:
+    sign = " ★" if step == chosen.step else " ✓" if step in chosen.saved else ""
+    words = f"step {step:,}" if step else "before training"
+    return tag("th", f"{words}{sign}", scope="col", class_="suggested" if step == chosen.step else None)
+
+
+def _cell(preview: Preview | None, is_suggested: bool, facts: Facts, embedder: Embedder) -> Html:
+    picture = _figure(preview, facts, embedder, STRIP_SIDE) if preview else Html("")
+    return tag("td", picture, class_="suggested" if is_suggested else None)
+
+
+def _left_out(rows: Sequence[Row], steps: Sequence[int], embedder: Embedder) -> list[Html]:
+    columns = len({each.step for row in rows for each in row.previews}) - len(steps)
+    told = [
+        (columns, "{} more steps in samples/."),
+        (len(rows) - MOST_ROWS, "{} more prompts in samples/."),
+        (embedder.left_out, "{} pictures were left out, to keep this page small."),
+    ]
+    return [tag("p", text.format(count), class_="faint") for count, text in told if count > 0]
 
 
 def _why_none(rows: Sequence[Row], facts: Facts) -> str:

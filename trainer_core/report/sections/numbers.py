@@ -7,6 +7,7 @@ from trainer_core.report.markup import Html, joined, tag
 from trainer_core.report.plot import Line, Plot, Point, draw, smoothed
 from trainer_core.report.story import Resumed, Series, Story
 from trainer_core.report.words import moment
+from trainer_core.suggestion import Course
 
 _ROWS = 25
 
@@ -17,7 +18,7 @@ def numbers(story: Story, facts: Facts) -> Html:
     if not points["loss"]:
         return tag("section", tag("h2", "Course"), tag("p", "No step was trained."))
     smooth, marks = smoothed(points["loss"]), [each.step for each in story.resumed]
-    plots = [draw(_loss(points["loss"], smooth, marks)), draw(_rate(points, marks))]
+    plots = [draw(_loss(points["loss"], smooth, marks, story.course)), draw(_rate(points, marks))]
     if points["vram_gb"]:
         plots.append(draw(_memory(points["vram_gb"], marks, facts)))
     else:
@@ -36,13 +37,16 @@ def _points(series: Series) -> list[Point]:
     return list(zip(series.steps, series.values, strict=True))
 
 
-def _loss(raw: Sequence[Point], smooth: Sequence[Point], marks: Sequence[int]) -> Plot:
+def _loss(raw: Sequence[Point], smooth: Sequence[Point], marks: Sequence[int], course: Course) -> Plot:
     lowest = min(smooth, key=lambda point: point[1])
     about = (
         f"Smoothed over about 50 steps it went from {smooth[0][1]:.3g} to {smooth[-1][1]:.3g}; "
         f"its lowest was {lowest[1]:.3g} at step {lowest[0]:,.0f}. Single steps vary with their noise."
     )
-    lines = (Line("each step", raw, "raw"), Line("smoothed", smooth, "main"))
+    lines = [Line("each step", raw, "raw"), Line("smoothed", smooth, "main")]
+    if measured := [(float(each.step), each.loss) for each in course.comparable]:
+        lines.append(Line("validation", measured, "second"))
+        about += " The validation is at the same noise each time, and unweighted."
     return Plot("Loss", lines, marks, digits=".3g", about=about)
 
 
