@@ -164,6 +164,9 @@ def test_what_a_sparse_preset_leaves_open_is_the_default_there():
         ({"unet": {"weight_dtype": "BFLOAT_16"}, "train_dtype": "BFLOAT_16"}, "memory.full_bf16", True),
         ({"training_method": "LORA", "layer_filter_preset": "attn-mlp"}, "network.conv_rank", 0),
         ({"training_method": "LORA"}, "network.alpha", 1.0),
+        ({"training_method": "LORA", "unet": {"weight_dtype": "FLOAT_8"}}, "memory.base_dtype", "fp8"),
+        ({"training_method": "LORA", "weight_dtype": "INT_W8A8"}, "memory.base_dtype", "int8"),
+        ({"training_method": "LORA", "weight_dtype": "BFLOAT_16"}, "memory.base_dtype", "same"),
     ],
 )
 def test_values(more, key, value):
@@ -193,6 +196,8 @@ def test_values(more, key, value):
         ({"sample_after": 3, "samples": [{"prompt": "a"}]}, "sample_after 3", "is a time"),
         ({"training_method": "LORA", "layer_filter": "attn2"}, "layer_filter attn2", "chooses layers"),
         ({"training_method": "LORA", "lora_decompose": True}, "lora_decompose true", "networks other than"),
+        ({"training_method": "LORA", "weight_dtype": "NFLOAT_4"}, "weight_dtype NFLOAT_4", "same, int8 or fp8"),
+        ({"weight_dtype": "INT_8"}, "weight_dtype INT_8", "float32, fp16 or bf16"),
         ({"learnig_rate": 1}, "learnig_rate 1", "did you mean learning_rate?"),
         ({"epoch": 1}, "epoch 1", "epochs"),
         ({"concepts": [{"path": "a", "balancing": 0.5}]}, "concepts.balancing 0.5", "is not a whole number"),
