@@ -141,6 +141,7 @@ def test_what_a_sparse_preset_leaves_open_is_the_default_there():
         ({"latent_caching": False}, "dataset.cache_latents", "off"),
         ({"gradient_checkpointing": "OFF"}, "memory.gradient_checkpointing", False),
         ({"gradient_checkpointing": "CPU_OFFLOADED"}, "memory.gradient_checkpointing", True),
+        ({"gradient_checkpointing": "CPU_OFFLOADED"}, "memory.stream_activations", True),
         ({"unet": {"gradient_checkpointing": False}}, "memory.gradient_checkpointing", False),
         ({"text_encoder": {"train": False}}, "text_encoder.train", False),
         ({"text_encoder": {"stop_training_after_unit": "NEVER"}}, "text_encoder.stop_at_epoch", None),

@@ -17,6 +17,7 @@ from trainer_core.models.streamed import StreamedConv2d, StreamedLinear, stream,
 from trainer_core.train import job as jobs
 from trainer_core.train import streaming
 from trainer_core.train.checkpoint import newest_valid, save_checkpoint
+from trainer_core.train.ladder import step_down
 from trainer_core.train.preview import draw
 from trainer_core.train.resume import checkpoint_of, restore
 
@@ -173,6 +174,19 @@ def test_a_resumed_training_goes_on_and_a_preview_is_drawn(make_job, run_job, as
     save_checkpoint(tmp_path, checkpoint_of(part))
     assert restore(resumed, newest_valid(tmp_path)[0]) == []
     assert seen + [report.loss for report in run_job(resumed)] == expected
+
+
+def test_memory_auto_goes_there_by_itself_and_learns_the_same(make_job, run_job, as_on_a_gpu):
+    plain, stepping = (make_job(**LORA, train=FEW, memory={"gradient_checkpointing": True}) for _ in range(2))
+    plain.bus = None
+    told = [step_down(stepping) for _ in range(2)]
+    assert [each.partition(" from now on")[0] for each in told] == [
+        "memory.stream_activations = true",
+        "memory.stream_weights = true",
+    ]
+    assert streamed_bytes(stepping.model.unet) > 0
+    assert [each.loss for each in run_job(stepping)] == [each.loss for each in run_job(plain)]
+    assert step_down(plain).startswith("memory.attention")  # there is nowhere to go
 
 
 def test_what_is_small_and_what_is_a_weight_stays(monkeypatch):

@@ -166,7 +166,9 @@ def activations(text: str) -> bool | dict[str, Any]:
     word = text.strip().upper()
     if word in ("FALSE", "OFF", "0"):
         return {}
-    if word in ("TRUE", "ON", "1", "CPU_OFFLOADED"):
+    if word == "CPU_OFFLOADED":
+        return {"memory.gradient_checkpointing": True, "memory.stream_activations": True}
+    if word in ("TRUE", "ON", "1"):
         return True
     raise ValueError("is neither true nor false")
 
