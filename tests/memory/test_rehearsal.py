@@ -70,6 +70,7 @@ def test_accumulating_needs_all_gradients_beside_the_activations():
     assert state > 0
 
 
+@pytest.mark.slow
 def test_state_in_main_memory_is_not_on_the_device():
     with without_memory():
         before = rehearsal(optimizer={"type": "adamw"})
