@@ -42,6 +42,9 @@ UNCLIPPED = "optimizer.max_grad_norm=0.0"
 FUSED = "memory.fused_backward=true"
 SIXTEEN = "memory.full_bf16=true"
 FACTORED = 'optimizer.type="adafactor"'
+CHECKPOINTED = "memory.gradient_checkpointing=true"
+STREAMED = "memory.stream_weights=true"
+STREAMED_TOO = ("memory.stream_state=true", "memory.stream_activations=true")
 MEMORY: dict[str, tuple[str, ...]] = {
     "full: bf16 forward pass, AdamW": FULL,
     "+ gradient_checkpointing": (*FULL, "memory.gradient_checkpointing=true"),
@@ -58,9 +61,23 @@ MEMORY: dict[str, tuple[str, ...]] = {
         "memory.gradient_checkpointing=true",
         'memory.base_dtype="int8"',
     ),
+    "LoRA + gradient_checkpointing, stream_weights": (*LORA, CHECKPOINTED, STREAMED),
+    "LoRA + gradient_checkpointing, stream_weights, base_dtype int8 or fp8": (
+        *LORA,
+        CHECKPOINTED,
+        STREAMED,
+        'memory.base_dtype="int8"',
+    ),
+    "LoRA + gradient_checkpointing, all three streamed": (*LORA, CHECKPOINTED, STREAMED, *STREAMED_TOO),
+    "full: AdamW, gradient_checkpointing, fused_backward, stream_state": (
+        *FULL,
+        CHECKPOINTED,
+        FUSED,
+        STREAMED_TOO[0],
+    ),
+    "+ stream_activations": (*FULL, CHECKPOINTED, FUSED, *STREAMED_TOO),
 }
 """Each rung of the ladder with everything above it, by settings over those of the defaults."""
-CHECKPOINTED = "memory.gradient_checkpointing=true"
 BF16 = 'memory.mixed_precision="bf16"'
 AS_LORA = ('method.train="lora"', "network.rank=16")
 SPEED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

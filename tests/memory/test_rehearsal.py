@@ -19,10 +19,11 @@ from trainer_core.errors import UserError
 from trainer_core.memory.eight_bit import block_state
 from trainer_core.memory.like_cuda import Reads, cuda_autocast
 from trainer_core.memory.rehearsal import GRADIENTS, STATE, WEIGHTS, Rehearsal, without_memory
-from trainer_core.memory.tracker import Tracker
+from trainer_core.memory.tracker import OTHER, Tracker
 from trainer_core.models.configs import read_configs
 from trainer_core.models.save import save_model
 from trainer_core.models.tiny import build_tiny
+from trainer_core.train import streaming
 from trainer_core.train.optimizers import make_optimizer
 
 
@@ -67,6 +68,34 @@ def test_accumulating_needs_all_gradients_beside_the_activations():
         twice = rehearsal(size=128, **tables).step()["passes"]
     assert twice.total == pytest.approx(max(passes.total, passes.apart + gradients), rel=0.02)
     assert state > 0
+
+
+@pytest.mark.slow
+def test_state_in_main_memory_is_not_on_the_device():
+    with without_memory():
+        before = rehearsal(optimizer={"type": "adamw"})
+        here, state = before.step()["passes"], sum(each.nbytes for each in before._state())
+        there = rehearsal(optimizer={"type": "adamw"}, memory={"stream_state": True}).step()["passes"]
+    assert here.kinds[STATE] == state > 0
+    assert STATE not in there.kinds
+    assert there.total == here.total - state
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("setting", "kind"), [("stream_weights", WEIGHTS), ("stream_activations", OTHER)])
+def test_the_peak_falls_by_what_is_streamed(setting: str, kind: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(streaming, "LEAST", 0)
+    peaks = []
+    for on in (False, True):
+        tables = {"method": {"train": "lora"}, "optimizer": {"type": "adamw"}, "memory": {setting: on}}
+        config = Config.model_validate({"schema": 1, **tables})
+        with without_memory():
+            peaks.append(
+                Rehearsal(config, "sd1", "epsilon", read_configs("tiny-sd1"), (128, 128)).step()["passes"]
+            )
+    here, there = peaks
+    assert there.kinds[kind] < 0.5 * here.kinds[kind]
+    assert there.total < here.total - 0.8 * (here.kinds[kind] - there.kinds[kind])
 
 
 @pytest.mark.parametrize("numbers", [100, 4095, 4096, 5000])

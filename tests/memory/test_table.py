@@ -56,6 +56,11 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"train": {"batch_size": 16}},
         {"train": {"batch_size": 16}, "memory": {"mixed_precision": "no"}},
     ),
+    "memory.stream_state": (
+        {"optimizer": {"type": "adamw"}},
+        {"optimizer": {"type": "adamw"}, "memory": {"stream_state": True}},
+    ),
+    "memory.stream_weights": (LORA, {**LORA, "memory": {**LORA["memory"], "stream_weights": True}}),
     "method.train": ({}, {"method": {"train": "lora"}}),
     "network.conv_rank": (LORA, {**LORA, "network": {"conv_rank": 8}}),
     "network.rank": (LORA, {**LORA, "network": {"rank": 64}}),
@@ -105,6 +110,7 @@ def test_more_pictures_need_more():
 
 def test_what_was_not_rehearsed_has_no_answer():
     assert predict(config(memory={"attention": "sliced"}), "sd1") is None
+    assert predict(config(memory={"stream_activations": True}), "sd1") is None
     assert predict(config(memory={"mixed_precision": "no", "gradient_checkpointing": False}), "sd1") is None
 
 
@@ -122,6 +128,9 @@ BETWEEN = {
     "sd15-16gb": {"text_encoder": {"train": False}, "optimizer": {"type": "lion8bit"}},
     "sd15-24gb": {"train": {"batch_size": 2, "gradient_accumulation": 2}, "memory": {"full_bf16": True}},
     "sd21-lora-8gb": {"network": {"rank": 64}, "memory": {"gradient_checkpointing": False}},
+    "sd15-lora-8gb": {"memory": {"stream_weights": True}},
+    "sd21-lora-12gb": {"memory": {"stream_weights": True, "stream_state": True, "base_dtype": "int8"}},
+    "sd15-12gb": {"memory": {"stream_state": True, "fused_backward": True}, "optimizer": {"type": "adamw"}},
     "sd15-6gb": {"ema": {"enable": True}, "sample": {"prompts": [{"prompt": "a frog", "width": 768}]}},
 }
 """Presets with what puts them between the table's points."""

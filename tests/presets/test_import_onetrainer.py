@@ -141,6 +141,7 @@ def test_what_a_sparse_preset_leaves_open_is_the_default_there():
         ({"latent_caching": False}, "dataset.cache_latents", "off"),
         ({"gradient_checkpointing": "OFF"}, "memory.gradient_checkpointing", False),
         ({"gradient_checkpointing": "CPU_OFFLOADED"}, "memory.gradient_checkpointing", True),
+        ({"gradient_checkpointing": "CPU_OFFLOADED"}, "memory.stream_activations", True),
         ({"unet": {"gradient_checkpointing": False}}, "memory.gradient_checkpointing", False),
         ({"text_encoder": {"train": False}}, "text_encoder.train", False),
         ({"text_encoder": {"stop_training_after_unit": "NEVER"}}, "text_encoder.stop_at_epoch", None),
@@ -164,6 +165,9 @@ def test_what_a_sparse_preset_leaves_open_is_the_default_there():
         ({"unet": {"weight_dtype": "BFLOAT_16"}, "train_dtype": "BFLOAT_16"}, "memory.full_bf16", True),
         ({"training_method": "LORA", "layer_filter_preset": "attn-mlp"}, "network.conv_rank", 0),
         ({"training_method": "LORA"}, "network.alpha", 1.0),
+        ({"training_method": "LORA", "unet": {"weight_dtype": "FLOAT_8"}}, "memory.base_dtype", "fp8"),
+        ({"training_method": "LORA", "weight_dtype": "INT_W8A8"}, "memory.base_dtype", "int8"),
+        ({"training_method": "LORA", "weight_dtype": "BFLOAT_16"}, "memory.base_dtype", "same"),
     ],
 )
 def test_values(more, key, value):
@@ -193,6 +197,8 @@ def test_values(more, key, value):
         ({"sample_after": 3, "samples": [{"prompt": "a"}]}, "sample_after 3", "is a time"),
         ({"training_method": "LORA", "layer_filter": "attn2"}, "layer_filter attn2", "chooses layers"),
         ({"training_method": "LORA", "lora_decompose": True}, "lora_decompose true", "networks other than"),
+        ({"training_method": "LORA", "weight_dtype": "NFLOAT_4"}, "weight_dtype NFLOAT_4", "same, int8 or fp8"),
+        ({"weight_dtype": "INT_8"}, "weight_dtype INT_8", "float32, fp16 or bf16"),
         ({"learnig_rate": 1}, "learnig_rate 1", "did you mean learning_rate?"),
         ({"epoch": 1}, "epoch 1", "epochs"),
         ({"concepts": [{"path": "a", "balancing": 0.5}]}, "concepts.balancing 0.5", "is not a whole number"),

@@ -357,3 +357,22 @@ def test_a_pause_gives_the_memory_back_and_changes_no_loss(train_session, tables
     assert meanwhile < 0.1 * before
     assert len(whole) == STEPS
     assert paused == whole
+
+
+@pytest.mark.parametrize(
+    ("tables", "streamed"),
+    [
+        ("method.train = 'lora'", "stream_weights = true"),
+        ("method.train = 'lora'\nmemory.base_dtype = 'int8'", "stream_weights = true\nstream_activations = true"),
+        ("memory.mixed_precision = 'bf16'", "stream_activations = true\nstream_state = true"),
+        ("memory.fused_backward = true", "stream_state = true"),
+    ],
+)
+def test_streaming_learns_the_same(tables, streamed, train_session, monkeypatch):
+    from trainer_core.train import streaming
+
+    monkeypatch.setattr(streaming, "LEAST", 0)
+    tables = f"optimizer.type = 'adamw'\n{tables}\n"
+    expected = train_session("plain", tables)[0]
+    more = "".join(f"memory.{line}\n" for line in streamed.splitlines())
+    assert train_session("streamed", tables + more)[0] == pytest.approx(expected, rel=1e-3)

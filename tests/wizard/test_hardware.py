@@ -16,8 +16,16 @@ from dbtui.wizard.draft import Draft
 from dbtui.wizard.steps import hardware
 from dbtui.wizard.steps.hardware import family_of
 from dbtui.wizard.steps.hardware_answers import choose_preset, kept_answers
+from dbtui.wizard.steps.hardware_needs import needs_answered
 from dbtui.wizard.steps.hardware_table import column_at, shown_columns
-from dbtui.wizard.steps.hardware_words import Machine, machine_lines, precision_words, reason
+from dbtui.wizard.steps.hardware_words import (
+    Machine,
+    fit_words,
+    machine_lines,
+    needed_words,
+    precision_words,
+    reason,
+)
 from dbtui.wizard.widgets.preset_columns import PresetColumns
 from tests.wizard.conftest import NARROW, WIDE, screen_text, until
 from trainer_core.config.reader import parse_config
@@ -47,16 +55,17 @@ def own_preset(name: str, text: str) -> None:
     [
         (8.0, 7.4, "sd15-8gb"),
         (11.0, 10.5, "sd15-8gb"),
-        (11.99, 11.0, "sd15-12gb"),
-        (15.0, 14.8, "sd15-16gb"),  # a T4 is sold as 16 GB
+        (11.99, 10.9, "sd15-16gb"),  # made for a larger card, and predicted to need 10.3 GB
+        (11.99, 10.8, "sd15-12gb"),  # which would leave too little free
+        (15.0, 14.8, "sd15-24gb"),
         (22.5, 22.3, "sd15-24gb"),  # an A10 is sold as 24 GB
         (80.0, 79.0, "sd15-24gb"),
-        (24.0, 10.0, "sd15-12gb"),  # another program holds 14 GB
+        (24.0, 10.0, "sd15-8gb"),  # another program holds 14 GB
         (6.0, 5.9, "sd15-6gb"),
-        (4.0, 3.9, "sd15-6gb"),  # none fits: the nearest
+        (4.0, 3.9, "sd15-6gb"),  # none fits: the one that needs least
     ],
 )
-def test_the_largest_preset_that_fits_is_taken(total, free, taken):
+def test_of_those_that_fit_the_one_that_gives_up_least_is_taken(total, free, taken):
     offered, _ = offers("sd1", "full")
     assert best(offered, card(total, free)).name == taken
 
@@ -91,7 +100,8 @@ def test_a_persons_own_presets_are_offered_and_broken_ones_counted(monkeypatch, 
     assert fit(named(offered, "any"), RTX) == "unknown"
     offered, _ = offers("sd1", "full")
     assert named(offered, "small").card == "5 GB"
-    assert best(offered, card(5.0)).name == "small"
+    assert best(offered, card(5.0)).name == "sd15-6gb"
+    assert best([named(offered, "small")], card(5.0)).name == "small"
 
 
 # What each gives up: from the settings alone.
@@ -141,12 +151,16 @@ def test_the_reason_fits_the_card():
     def why(size: str, gpu: Gpu | None) -> str:
         return reason(by[size], offered, Gpus((gpu,), 0) if gpu else Gpus())
 
-    assert why("12 GB", RTX) == "12 GB is chosen: the largest that fits this card, so the one that gives up least."
-    assert why("8 GB", RTX) == "8 GB fits, by your choice."
-    assert "its memory may run out" in why("24 GB", RTX)
-    assert "other programs hold 16.0 GB" in why("8 GB", card(24.0, 8.0))
+    assert why("16 GB", RTX) == (
+        "sd15-16gb fits with 1.1 GB to spare, and gives up least of those that fit. Its 10.3 GB are predicted, not"
+        " measured."
+    )
+    assert why("8 GB", RTX).startswith("sd15-8gb fits with 4.7 GB to spare, by your choice.")
+    assert "does not fit: 1.9 GB short; its memory may run out" in why("24 GB", RTX)
+    assert "so little that it may run out" in why("8 GB", card(12.0, 6.8))
+    assert "other programs hold 16.0 GB of the card, else more" in why("8 GB", card(24.0, 8.0))
     assert "end them first" in why("24 GB", card(24.0, 8.0))
-    assert why("6 GB", card(4.0)).startswith("No preset is made for a card of 4.0 GB.")
+    assert "0.8 GB short, and the others need more; a smaller resolution" in why("6 GB", card(4.0))
     assert why("12 GB", None).startswith("12 GB, the smallest that keeps full precision.")
     assert why("24 GB", None).startswith("24 GB, by your choice.")
     assert why("8 GB", None).endswith("it would not start here.")
@@ -172,6 +186,43 @@ def test_the_driver_is_asked_without_torch(monkeypatch):
     assert find_gpus().used.has_bf16 is False
     monkeypatch.setattr(graphics, "ask", lambda *_: Answer(None, "gave no answer in 15 s"))
     assert (find_gpus().used, find_gpus().failure) == (None, "the driver gave no answer in 15 s")
+
+
+def test_the_answers_count_in_what_is_needed():
+    """A larger batch makes one preset too large; answers that do not go together with a preset change nothing."""
+    offered, _ = offers("sd1", "full")
+    draft = draft_of(train__batch_size=32)
+    before, after = (named(found, "sd15-24gb") for found in (offered, needs_answered(offered, draft, "sd1")))
+    assert (fit(before, RTX), fit(before, card(16.0)), fit(after, card(16.0))) == ("no", "yes", "no")
+    assert after.needed_gb > before.needed_gb
+    draft = draft_of(memory__full_bf16=True, optimizer__type="prodigy", memory__mixed_precision="bf16")
+    assert needs_answered(offered, draft, "sd1") == offered
+
+
+def test_what_cannot_be_predicted_goes_by_its_authors_word(monkeypatch, tmp_path):
+    monkeypatch.setenv("DBTUI_CONFIG_DIR", str(tmp_path / "config"))
+    own_preset(
+        "slow", 'schema = 1\nextends = "sd15-8gb"\n[preset]\nmin_vram_gb = 8\n[memory]\nattention = "sliced"'
+    )
+    offered, _ = offers("sd1", "full")
+    slow = named(offered, "slow")
+    assert (slow.needed_gb, needed_words(slow)) == (None, "?")
+    assert [fit_words(slow, each) for each in (card(4.0), card(12.0, 2.0), card(12.0))] == [
+        "✗ no",
+        "! not now",
+        "✓ yes",
+    ]
+    assert reason(slow, offered, Gpus((card(4.0),), 0)) == (
+        "slow is made for a larger card than this one; its memory may run out."
+    )
+
+
+def test_a_column_says_by_how_much():
+    offered, _ = offers("sd1", "full")
+    largest = named(offered, "sd15-24gb")
+    assert needed_words(largest) == "13.3 GB"
+    said = [fit_words(largest, each) for each in (card(12.0), card(14.0), card(80.0), card(24.0, 8.0))]
+    assert said == ["✗ 1.3 GB short", "✓ 0.7 GB spare", "✓ 67 GB spare", "! not now"]
 
 
 # fp16 in the place of bf16.
@@ -267,11 +318,12 @@ async def test_the_best_is_chosen_and_the_reason_said(open_app, machine, looks_l
     async with open_app(size=NARROW, step="hardware", draft=draft_of()) as (app, pilot):
         await until(pilot, looked(app), "the machine was looked at")
         await looks_like(pilot, "hardware_12gb_narrow")
-        assert app.draft.preset == "sd15-12gb"
-        await pilot.press("right")
         assert app.draft.preset == "sd15-16gb"
-        assert "its memory may run out" in screen_text(app)
-        await pilot.click(PresetColumns, offset=(17, 1))
+        await pilot.press("right")
+        assert app.draft.preset == "sd15-24gb"
+        assert "1.9 GB short" in screen_text(app)
+        await pilot.press("left", "left")
+        await pilot.click(PresetColumns, offset=(32, 1))
         assert app.draft.preset == "sd15-8gb"
         await pilot.press("right", "right", "home", "enter")
         assert (app.draft.preset, app.draft.step) == ("sd15-6gb", "training")
@@ -369,5 +421,5 @@ async def test_a_disk_that_hangs_keeps_nobody_from_choosing(open_app, machine, m
         await until(pilot, looked(app), "the machine was looked at")
         assert "of disk free" not in screen_text(app)
         await pilot.press("enter")
-        assert (app.draft.preset, app.draft.step) == ("sd15-12gb", "training")
+        assert (app.draft.preset, app.draft.step) == ("sd15-16gb", "training")
         answer.set()

@@ -7,7 +7,7 @@ from trainer_core.memory.prediction import Prediction
 from trainer_core.memory.row import UNIT, Row, row_of
 from trainer_core.memory.table import Pass, Table, shipped_table
 from trainer_core.models.lora.sizes import NUMBERS_PER_RANK
-from trainer_core.models.sizes import TEXT_NUMBERS
+from trainer_core.models.sizes import STREAMED, TEXT_NUMBERS
 from trainer_core.models.sniff import FamilyName
 
 _LAST_SEGMENT = 0.6
@@ -25,7 +25,8 @@ def predict(config: Config, family: FamilyName, size: Size | None = None) -> Pre
     row, table = row_of(config, family), shipped_table()
     passes = table.passes(row)
     update = table.update(row, config.optimizer.type)
-    if passes is None or update is None or config.memory.attention == "sliced":
+    is_other = config.memory.attention == "sliced" or config.memory.stream_activations
+    if passes is None or update is None or is_other:
         return None
     return _From(config, row, table, passes, update, size or config.dataset.resolution).prediction()
 
@@ -47,8 +48,15 @@ class _From:
         self.weights = passes.weights + self.gradients - passes.gradients
         if row.train == "lora" and not config.text_encoder.train:
             self.weights -= self._text_weights()
+        if config.memory.stream_weights:
+            self.weights -= self._streamed()
         self.less = passes.weights - self.weights
         self.state, self.temporaries = (each * numbers for each in update)
+        self.brought = 0.0
+        if config.memory.stream_state:
+            width = 2 if row.precision == "sixteen" else 4
+            self.state, self.brought = 0.0, self.state / numbers * passes.largest / width
+            self.temporaries += self.brought
         average = _AVERAGE_BYTES * numbers if config.ema.enable else 0
         is_cached = config.dataset.cache_latents != "off"
         self.kept = self.state + average + self._kept_text_encoder() + (0 if is_cached else table.cache(0.0))
@@ -72,7 +80,7 @@ class _From:
         passes, between = self.passes, self._between_matrices()
         apart = passes.apart(self.units) - self.less + between
         if self.config.memory.fused_backward:
-            peak = apart + (2 * passes.largest if self.row.precision == "sixteen" else 0)
+            peak = apart + self.brought + (2 * passes.largest if self.row.precision == "sixteen" else 0)
         else:
             missing = passes.gradients - self.gradients
             peak = max(apart, passes.total(self.units) - self.less - missing + between)
@@ -107,8 +115,17 @@ class _From:
         return self._text_weights()
 
     def _text_weights(self) -> int:
-        width = 1 if self.row.base_dtype != "same" else 2 if self.row.base == "sixteen" else 4
-        return TEXT_NUMBERS[self.row.family] * width
+        return TEXT_NUMBERS[self.row.family] * self._base_width()
+
+    def _base_width(self) -> int:
+        """Return the bytes of a number of the model's own weights."""
+        return 1 if self.row.base_dtype != "same" else 2 if self.row.base == "sixteen" else 4
+
+    def _streamed(self) -> int:
+        """Return how much less of the frozen weights is on the device: all but two at a time of each part."""
+        has_text, each = self.config.text_encoder.train, STREAMED[self.row.family]
+        parts = [each["unet"], each["text_encoder"]] if has_text else [each["unet"]]
+        return sum(numbers - 2 * largest for numbers, largest in parts) * self._base_width()
 
     def _sample(self) -> float:
         width, height = self.config.dataset.resolution

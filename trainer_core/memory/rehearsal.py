@@ -37,7 +37,7 @@ WEIGHTS, GRADIENTS, STATE, AVERAGES = "weights", "gradients", "optimizer state",
 class NoUpdate(WeightUpdate):
     """Stands in for an optimizer: it has no state and changes nothing."""
 
-    def __init__(self, groups: Groups, settings: Any, *, exact_skip: bool) -> None:
+    def __init__(self, groups: Groups, settings: Any, *, exact_skip: bool, bus: Any = None) -> None:
         """Take no note of anything."""
 
     def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
@@ -103,7 +103,7 @@ class Rehearsal:
     def hold(self) -> None:
         """Count what lies on the device between two steps."""
         self.tracker.hold(self._on_device(), WEIGHTS)
-        self.tracker.hold(self._state(), STATE)
+        self.tracker.hold(self._state_on_device(), STATE)
         if self.job.average is not None:
             self.tracker.hold(self.job.average.tensors.values(), AVERAGES)
 
@@ -188,13 +188,15 @@ class Rehearsal:
         tracker.let_go(elsewhere)
         return {"sample": peak}
 
-    def _optimizer(self, groups: Groups, settings: Any, *, exact_skip: bool) -> WeightUpdate:
+    def _optimizer(self, groups: Groups, settings: Any, *, exact_skip: bool, bus: Any = None) -> WeightUpdate:
         if not self._has_update:
             make: Any = NoUpdate
         else:
             make = make_optimizer
             if settings.type in CLASSES:
                 make = partial(BitsandbytesUpdate, make=StateOnly)
+            elif bus is not None:
+                make = partial(make_optimizer, bus=bus)
         update: WeightUpdate = make(groups, settings, exact_skip=exact_skip)
         do = update.step
 
@@ -206,7 +208,7 @@ class Rehearsal:
         return update
 
     def _between_steps(self) -> bool:
-        self.tracker.hold(self._state(), STATE)
+        self.tracker.hold(self._state_on_device(), STATE)
         self._end("passes" if self.config.memory.fused_backward else "update")
         return True
 
@@ -221,6 +223,9 @@ class Rehearsal:
     def _state(self) -> Iterator[Tensor]:
         for state in self.job.optimizer.state():
             yield from (value for value in state.values() if isinstance(value, Tensor))
+
+    def _state_on_device(self) -> Iterator[Tensor]:
+        return iter(()) if self.config.memory.stream_state else self._state()
 
     def _on_device(self) -> Iterator[Tensor]:
         away = not_for_steps(self.job)

@@ -20,6 +20,8 @@ DECIDING = (
     "memory.fused_backward",
     "memory.gradient_checkpointing",
     "memory.mixed_precision",
+    "memory.stream_state",
+    "memory.stream_weights",
     "method.train",
     "network.conv_rank",
     "network.rank",
@@ -29,7 +31,7 @@ DECIDING = (
     "train.gradient_accumulation",
 )
 """Settings that the answer from the table follows; a test compares them with the schema."""
-ONLY_REHEARSED = ("memory.attention",)
+ONLY_REHEARSED = ("memory.attention", "memory.stream_activations")
 """Settings that need a rehearsal where they are not the default."""
 
 

@@ -12,6 +12,7 @@ from trainer_core.data.batches import BatchLoader, Caption
 from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item, Picture, Size
 from trainer_core.data.order import Draw, TrainingOrder
+from trainer_core.memory.copy_bus import CopyBus
 from trainer_core.train.job import Job, OptimizerOf, Samples, assemble
 from trainer_core.train.precision import Precision
 from trainer_core.train.reading import read_texts
@@ -82,7 +83,17 @@ def stage(config: Config, model: Any, size: Size, optimizer_of: OptimizerOf, mos
     model.vae.eval().requires_grad_(False)
     events: Any = Silent()
     job = assemble(
-        config, samples, model, DEVICE, precision, loader, caption, events, {}, optimizer_of=optimizer_of
+        config,
+        samples,
+        model,
+        DEVICE,
+        precision,
+        loader,
+        caption,
+        events,
+        {},
+        optimizer_of=optimizer_of,
+        bus=CopyBus(),
     )
     set_batch(job, settings, size)
     return job

@@ -1,7 +1,7 @@
 """Frozen weights kept in 8 bits: each output channel has a scale, and the weight is made anew where it is used.
 
 The layers stay the modules that they were (only their class becomes that of a Linear or Conv2d that keeps 8 bits),
-so hooks and names go on. The weight is not kept for the backward pass either: it is made once more there.
+so hooks and names go on.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.grad import conv2d_input
+
+from trainer_core.models.remade import RemadeConv2d, RemadeLinear
 
 Kind = Literal["int8", "fp8"]
 LARGEST: dict[Kind, float] = {"int8": 127.0, "fp8": 448.0}
@@ -70,28 +70,17 @@ class _Quantized:
         """The weight as it is used, made anew each time."""
         return from_8_bits(self.bits, self.scale, self.is_fp8)
 
+    def made(self) -> Tensor:
+        """Return it."""
+        return self.weight
 
-class QuantizedLinear(_Quantized, nn.Linear):  # type: ignore[override]
+
+class QuantizedLinear(_Quantized, RemadeLinear):  # type: ignore[override]
     """A Linear whose frozen weight is kept in 8 bits."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as torch calls it
-        """Return what a Linear with the same weight does."""
-        result: Tensor = _LinearOf8Bits.apply(  # type: ignore[no-untyped-call]
-            input, self.bits, self.scale, self.bias, self.is_fp8
-        )
-        return result
 
-
-class QuantizedConv2d(_Quantized, nn.Conv2d):  # type: ignore[override]
+class QuantizedConv2d(_Quantized, RemadeConv2d):  # type: ignore[override]
     """A Conv2d whose frozen weight is kept in 8 bits."""
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as torch calls it
-        """Return what a Conv2d with the same weight does."""
-        shape = (self.stride, self.padding, self.dilation, self.groups)
-        result: Tensor = _Conv2dOf8Bits.apply(  # type: ignore[no-untyped-call]
-            input, self.bits, self.scale, self.bias, self.is_fp8, shape
-        )
-        return result
 
 
 _CLASSES: dict[type, type] = {nn.Linear: QuantizedLinear, nn.Conv2d: QuantizedConv2d}
@@ -104,43 +93,3 @@ def _quantize(module: Any, kind: Kind, dtype: torch.dtype) -> None:
     module.is_fp8 = kind == "fp8"
     module.register_buffer("bits", bits)
     module.register_buffer("scale", scale)
-
-
-class _LinearOf8Bits(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, inputs: Tensor, bits: Tensor, scale: Tensor, bias: Tensor | None, is_fp8: bool
-    ) -> Tensor:
-        ctx.save_for_backward(bits, scale)
-        ctx.is_fp8, ctx.dtype = is_fp8, inputs.dtype
-        with torch.autocast(inputs.device.type, enabled=False):
-            return F.linear(inputs.to(scale.dtype), from_8_bits(bits, scale, is_fp8), _as(bias, scale))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        bits, scale = ctx.saved_tensors
-        back = gradients[0].to(scale.dtype) @ from_8_bits(bits, scale, ctx.is_fp8)
-        return back.to(ctx.dtype), None, None, None, None
-
-
-class _Conv2dOf8Bits(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, inputs: Tensor, bits: Tensor, scale: Tensor, bias: Tensor | None, is_fp8: bool, shape: Any
-    ) -> Tensor:
-        ctx.save_for_backward(bits, scale)
-        ctx.is_fp8, ctx.dtype, ctx.shape, ctx.size = is_fp8, inputs.dtype, shape, inputs.shape
-        with torch.autocast(inputs.device.type, enabled=False):
-            return F.conv2d(inputs.to(scale.dtype), from_8_bits(bits, scale, is_fp8), _as(bias, scale), *shape)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        bits, scale = ctx.saved_tensors
-        weight = from_8_bits(bits, scale, ctx.is_fp8)
-        gradient = gradients[0].to(scale.dtype)
-        back = conv2d_input(ctx.size, weight, gradient, *ctx.shape)
-        return back.to(ctx.dtype), None, None, None, None, None
-
-
-def _as(bias: Tensor | None, like: Tensor) -> Tensor | None:
-    return None if bias is None else bias.to(like.dtype)

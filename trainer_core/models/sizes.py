@@ -18,6 +18,12 @@ ELEMENTS = {
 TEXT_NUMBERS = {"sd1": 123_060_480, "sd2": 340_387_840}
 """Of the text encoder as it is loaded for a training: SD 2.x without its last block."""
 
+STREAMED = {
+    "sd1": {"unet": (857_006_080, 29_491_200), "text_encoder": (84_934_656, 2_359_296)},
+    "sd2": {"unet": (863_395_840, 29_491_200), "text_encoder": (289_406_976, 4_194_304)},
+}
+"""Numbers in the weights that `memory.stream_weights` keeps in main memory, and in the largest of them."""
+
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "float": 4, "fp16": 2, "bf16": 2}
 
 

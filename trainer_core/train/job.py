@@ -20,6 +20,7 @@ from trainer_core.data.order import TrainingOrder
 from trainer_core.data.originals import Originals
 from trainer_core.data.pixels import fetch_pixels
 from trainer_core.data.stand_ins import StandIns
+from trainer_core.models.bus import Bus
 from trainer_core.models.lora.adapters import Adapters
 from trainer_core.resume.facts import Facts, facts_of
 from trainer_core.run.events import EventWriter
@@ -31,6 +32,7 @@ from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.precision import Precision
 from trainer_core.train.reading import conditioning_of, read_texts
 from trainer_core.train.scaler import LossScaler
+from trainer_core.train.streaming import bus_for
 from trainer_core.train.throttle import throttled
 from trainer_core.train.totals import Totals
 from trainer_core.train.trained import Group, make_adapters, place_for_training
@@ -58,7 +60,9 @@ class Samples:
 class OptimizerOf(Protocol):
     """What makes an optimizer; see `make_optimizer`."""
 
-    def __call__(self, groups: Groups, settings: Optimizer, *, exact_skip: bool) -> WeightUpdate:
+    def __call__(
+        self, groups: Groups, settings: Optimizer, *, exact_skip: bool, bus: Bus | None = None
+    ) -> WeightUpdate:
         """Build it."""
 
 
@@ -74,6 +78,7 @@ class Job:
         events: where warnings go.
         facts: what a checkpoint remembers of settings, pictures and model.
         adapters: the LoRA that is trained; None for full training.
+        bus: the way to main memory for what [memory] lets lie there; None where nothing does.
         started: when this process made it ready, seconds since the epoch.
         average: the moving average of the weights; None without [ema].
         totals: what was done in all, over every resume.
@@ -98,6 +103,7 @@ class Job:
     events: EventWriter
     facts: Facts
     adapters: Adapters | None = None
+    bus: Bus | None = None
     started: float = field(default_factory=time.time)
     average: WeightAverage | None = None
     totals: Totals = field(default_factory=Totals)
@@ -148,7 +154,8 @@ def prepare(
         total_steps=samples.total_steps,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     )
-    return assemble(config, samples, model, device, precision, loader, caption, events, facts)
+    bus = bus_for(config.memory, device, events)
+    return assemble(config, samples, model, device, precision, loader, caption, events, facts, bus=bus)
 
 
 def assemble(
@@ -163,13 +170,15 @@ def assemble(
     facts: Facts,
     *,
     optimizer_of: OptimizerOf = make_optimizer,
+    bus: Bus | None = None,
 ) -> Job:
     """Place the model on `device` and build what the steps need besides their pictures.
 
-    A rehearsal without weights (trainer_core/memory) calls it too, with its own way of making an optimizer.
+    A rehearsal without weights (trainer_core/memory) calls it too, with its own way of making an optimizer,
+    and its own to main memory.
     """
     adapters = make_adapters(config, model)
-    groups = place_for_training(config, model, device, precision, adapters)
+    groups = place_for_training(config, model, device, precision, adapters, bus)
     job = Job(
         config=config,
         samples=samples,
@@ -190,12 +199,16 @@ def assemble(
         objective=Objective.of(config.loss, model.prediction, model.scheduler_config, device),
         groups=groups,
         optimizer=optimizer_of(
-            [list(group.parameters.values()) for group in groups], config.optimizer, exact_skip=precision.scaled
+            [list(group.parameters.values()) for group in groups],
+            config.optimizer,
+            exact_skip=precision.scaled,
+            bus=bus if config.memory.stream_state else None,
         ),
         scaler=LossScaler(device, enabled=precision.scaled),
         events=events,
         facts=facts,
         adapters=adapters,
+        bus=bus,
     )
     if config.ema.enable:
         job.average = WeightAverage(job.parameters, config.ema.decay, exact_skip=precision.scaled)

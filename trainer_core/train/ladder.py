@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from trainer_core.models.bus import CudaBus
 from trainer_core.train.attention import set_attention
-from trainer_core.train.job import Job
-from trainer_core.train.trained import checkpoint_gradients
+from trainer_core.train.job import Job, not_for_steps
+from trainer_core.train.trained import checkpoint_gradients, stream_weights
 from trainer_core.train.update import TensorUpdate
 
 
@@ -63,6 +64,24 @@ def _can_fuse(job: Job) -> bool:
     return is_possible and config.method.train == "full" and not config.memory.fused_backward
 
 
+def _has_elsewhere(job: Job) -> bool:
+    """Tell whether there is a main memory besides the device's."""
+    return job.bus is not None or job.device.type == "cuda"
+
+
+def _stream(job: Job) -> None:
+    job.bus = job.bus or CudaBus(job.device)
+
+
+def _stream_weights(job: Job) -> None:
+    _stream(job)
+    assert job.bus is not None
+    stream_weights(job.model, job.bus, job.precision.base, text_encoder=job.config.text_encoder.train)
+    for module in (job.model.unet, job.model.text_encoder):
+        if module not in not_for_steps(job):
+            module.to(job.device)
+
+
 _RUNGS = (
     Rung(
         ("gradient_checkpointing", True),
@@ -76,6 +95,20 @@ _RUNGS = (
         lambda job: None,  # the next step begins with it
         "weights are updated inside the backward pass, which learns the same; where gradients are clipped it "
         "takes a second one",
+    ),
+    Rung(
+        ("stream_activations", True),
+        lambda job: _has_elsewhere(job) and not job.config.memory.stream_activations,
+        _stream,
+        "what the backward pass needs lies in main memory until then, which takes the time of the way and learns "
+        "the same",
+    ),
+    Rung(
+        ("stream_weights", True),
+        lambda job: _has_elsewhere(job) and job.adapters is not None and not job.config.memory.stream_weights,
+        _stream_weights,
+        "the frozen model lies in main memory and comes layer by layer, which takes the time of the way and "
+        "learns the same",
     ),
     Rung(
         ("attention", "sliced"),

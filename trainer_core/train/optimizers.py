@@ -6,6 +6,7 @@ import torch
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.bus import Bus
 from trainer_core.train.update import Groups, ParameterState, WeightUpdate
 from trainer_core.train.update_adafactor import Adafactor
 from trainer_core.train.update_bitsandbytes import CLASSES, BitsandbytesUpdate
@@ -21,7 +22,9 @@ _OTHERS: dict[str, Callable[..., WeightUpdate]] = {
 }
 
 
-def make_optimizer(groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> WeightUpdate:
+def make_optimizer(
+    groups: Groups, settings: OptimizerSettings, *, exact_skip: bool, bus: Bus | None = None
+) -> WeightUpdate:
     """Build the optimizer for weights in groups of equal learning rate, which share one dtype and device.
 
     Args:
@@ -29,6 +32,7 @@ def make_optimizer(groups: Groups, settings: OptimizerSettings, *, exact_skip: b
         settings: the [optimizer] table.
         exact_skip: whether a skipped step must leave weights and state untouched (a loss scaler is in use)
             rather than only unharmed.
+        bus: the way to main memory, where AdamW's state shall lie; None to keep it on the device.
 
     Raises:
         UserError: a library is missing, or the device cannot page (code CONFIG).
@@ -45,5 +49,5 @@ def make_optimizer(groups: Groups, settings: OptimizerSettings, *, exact_skip: b
     if settings.type in _OTHERS:
         return _OTHERS[settings.type](groups, settings, exact_skip=exact_skip)
     if first.dtype == torch.float32:
-        return FusedAdamW(groups, settings)
-    return RoundedAdamW(groups, settings, exact_skip=exact_skip)
+        return FusedAdamW(groups, settings, bus)
+    return RoundedAdamW(groups, settings, bus, exact_skip=exact_skip)

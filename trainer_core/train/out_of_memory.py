@@ -84,11 +84,14 @@ def half(count: int) -> int:
 
 def advice(config: Config) -> list[str]:
     """Return settings that need less memory and are not chosen yet, first what costs the result least."""
-    memory, is_full = config.memory, config.method.train == "full"
+    memory, is_full, has_card = config.memory, config.method.train == "full", torch.cuda.is_available()
     ways = [
         ("memory.gradient_checkpointing = true", not memory.gradient_checkpointing),
         ('dataset.cache_latents = "disk"', config.dataset.cache_latents == "off"),
         ("memory.fused_backward = true", is_full and _can_fuse(config)),
+        ("memory.stream_state = true", has_card and config.optimizer.type == "adamw" and not memory.stream_state),
+        ("memory.stream_activations = true", has_card and not memory.stream_activations),
+        ("memory.stream_weights = true", has_card and not is_full and not memory.stream_weights),
         ('optimizer.type = "adamw8bit"', is_full and config.optimizer.type not in _LEAN_OPTIMIZERS),
         ('memory.mixed_precision = "bf16" (or "fp16")', memory.mixed_precision == "no"),
         ("ema.enable = false", config.ema.enable),

@@ -22,6 +22,7 @@ from trainer_core.train.job import Job
 from trainer_core.train.ladder import SteppedDownError, step_down
 from trainer_core.train.noise import normal, perturbed, shaped
 from trainer_core.train.out_of_memory import free_memory, half, is_out_of_memory, told_advice
+from trainer_core.train.streaming import for_backward
 
 LONG_REST = 2.0
 """Seconds that a stop waits for the rest of a step; a longer one is given up, and done anew by the resume."""
@@ -162,7 +163,7 @@ class Passes:
         self._seed(step, number)
         drawn = drawn_for(job, batch, self._generator, at_once=most)
         weights, count = self._weights_of(batch), len(batch.items)
-        with job.precision.autocast(job.device):
+        with for_backward(job.bus, job.config.memory), job.precision.autocast(job.device):
             hidden = job.conditioning(batch.captions)
         held = hidden.detach().requires_grad_(hidden.requires_grad)
         for rows in parts_of(count, most):
@@ -223,7 +224,7 @@ def parts_of(count: int, most: int) -> Iterator[slice]:
 def batch_losses(job: Job, batch: Batch, generator: torch.Generator) -> Tensor:
     """Return the loss of each sample of `batch`, shape [B], float32; see `drawn_for`."""
     drawn = drawn_for(job, batch, generator, at_once=len(batch.items))
-    with job.precision.autocast(job.device):
+    with for_backward(job.bus, job.config.memory), job.precision.autocast(job.device):
         hidden = job.conditioning(batch.captions)
     return losses_of(job, drawn, hidden)
 
@@ -246,7 +247,7 @@ def drawn_for(job: Job, batch: Batch, generator: torch.Generator, *, at_once: in
 
 def losses_of(job: Job, drawn: Drawn, hidden: Tensor) -> Tensor:
     """Return the loss of each sample, shape [B], float32, given what the texts became, [B, L, D]."""
-    with job.precision.autocast(job.device):
+    with for_backward(job.bus, job.config.memory), job.precision.autocast(job.device):
         noisy = drawn.noisy.to(job.precision.base)
         predicted = job.model.unet(noisy, drawn.timesteps, hidden, return_dict=False)[0]
     return job.objective.losses(predicted, drawn.latents, drawn.noise, drawn.timesteps)

@@ -9,16 +9,18 @@ import torch
 from torch.nn import Parameter
 
 from trainer_core.config.schema import Config
+from trainer_core.models.bus import Bus
 from trainer_core.models.lora.adapters import Adapter, Adapters
 from trainer_core.models.lora.build import modules_of, new_adapters, started_adapters
 from trainer_core.models.lora.inspect import DOWN, UP
 from trainer_core.models.lora.places import Part
 from trainer_core.models.quantized import quantize
+from trainer_core.models.streamed import stream
 from trainer_core.train.attention import set_attention
 from trainer_core.train.learning_rate import peak_learning_rates
 from trainer_core.train.precision import Precision
 
-_NOT_IN_8_BITS = ("conv_in", "conv_out", "time_embedding")
+_ALWAYS_THERE = ("conv_in", "conv_out", "time_embedding")
 """Modules of the U-Net that all of its numbers pass, and that are small."""
 _PARTS: tuple[Part, Part] = ("unet", "text_encoder")
 
@@ -55,7 +57,12 @@ def make_adapters(config: Config, model: Any) -> Adapters | None:
 
 
 def place_for_training(
-    config: Config, model: Any, device: torch.device, precision: Precision, adapters: Adapters | None = None
+    config: Config,
+    model: Any,
+    device: torch.device,
+    precision: Precision,
+    adapters: Adapters | None = None,
+    bus: Bus | None = None,
 ) -> list[Group]:
     """Put U-Net and text encoder on the device in their types; return what is trained: they, or `adapters`."""
     is_full, has_text_encoder = adapters is None, config.text_encoder.train
@@ -63,9 +70,11 @@ def place_for_training(
     if config.memory.gradient_checkpointing:
         checkpoint_gradients(model, text_encoder=has_text_encoder)
     if adapters is not None and config.memory.base_dtype != "same":
-        quantize(model.unet, config.memory.base_dtype, precision.base, beside=_NOT_IN_8_BITS)
+        quantize(model.unet, config.memory.base_dtype, precision.base, beside=_ALWAYS_THERE)
         if has_text_encoder:  # else its output is cached, as a rule, and it leaves the device
             quantize(model.text_encoder, config.memory.base_dtype, precision.base)
+    if adapters is not None and bus is not None and config.memory.stream_weights:
+        stream_weights(model, bus, precision.base, text_encoder=has_text_encoder)
     model.unet.to(device, precision.base).train().requires_grad_(is_full)
     model.text_encoder.to(device, precision.base).requires_grad_(is_full and has_text_encoder)
     model.text_encoder.train(has_text_encoder)
@@ -85,6 +94,13 @@ def checkpoint_gradients(model: Any, *, text_encoder: bool) -> None:
     model.unet.enable_gradient_checkpointing()
     if text_encoder:
         model.text_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def stream_weights(model: Any, bus: Bus, dtype: torch.dtype, *, text_encoder: bool) -> None:
+    """From now on keep frozen weights in main memory."""
+    stream(model.unet.to(dtype), bus, beside=_ALWAYS_THERE)
+    if text_encoder:  # else its output is cached, as a rule, and it leaves the device
+        stream(model.text_encoder.to(dtype), bus)
 
 
 def _whole(part: Part, module: Any, learning_rate: float) -> Group:

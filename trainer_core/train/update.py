@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from trainer_core.train.rounding import seed_of
+
 ParameterState = dict[str, Any]
 """State of one parameter: tensors and numbers by name."""
 
@@ -75,6 +77,36 @@ class TensorUpdate(WeightUpdate):
         for number, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
                 self.update(number, factor, skip)
+
+
+class RoundedUpdate(TensorUpdate):
+    """A `TensorUpdate` with arithmetic of its own, which rounds 16-bit weights stochastically.
+
+    Attributes:
+        generator: of the rounding; `seed_rounding` seeds it for each weight.
+        steps: steps taken.
+    """
+
+    def __init__(self, groups: Groups, *, exact_skip: bool) -> None:
+        self.parameters, self._group_of = numbered(groups)
+        self.exact_skip = exact_skip
+        self.generator = torch.Generator(self.parameters[0].device)
+        self.steps = 0
+        self._rates: Sequence[float] = ()
+        self._seed = 0
+
+    def begin(self, learning_rates: Sequence[float], seed: int) -> None:
+        """Count the step."""
+        self.steps += 1
+        self._rates, self._seed = learning_rates, seed
+
+    def rate_of(self, number: int) -> float:
+        """Return the learning rate of a weight in this step."""
+        return self._rates[self._group_of[number]]
+
+    def seed_rounding(self, number: int) -> None:
+        """Let the rounding of a weight depend on the step's seed and its own number alone."""
+        self.generator.manual_seed(seed_of(self._seed, number))
 
 
 def make_tables(groups: Groups) -> list[dict[str, Any]]:

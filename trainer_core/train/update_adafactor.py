@@ -1,14 +1,12 @@
 """Adafactor (Shazeer and Stern 2018): second moments of a matrix kept as one number for each row and column."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
 from trainer_core.errors import ExitCode, UserError
-from trainer_core.train.rounding import in_pieces, round_stochastically, seed_of
-from trainer_core.train.update import Groups, ParameterState, TensorUpdate, numbered, on_device, usable
+from trainer_core.train.rounding import in_pieces, round_stochastically
+from trainer_core.train.update import Groups, ParameterState, RoundedUpdate, on_device, usable
 
 _TINY = 1e-30
 _DECAY = -0.8
@@ -16,7 +14,7 @@ _CLIP = 1.0
 """The paper's epsilon 1, decay exponent and clipping threshold of an update's root mean square."""
 
 
-class Adafactor(TensorUpdate):
+class Adafactor(RoundedUpdate):
     """Adafactor without momentum, with the learning rate of the schedule, one weight at a time.
 
     Neither relative steps nor the scaling by a weight's size are used: they would replace the learning rate. A
@@ -25,24 +23,14 @@ class Adafactor(TensorUpdate):
     """
 
     def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
-        self.parameters, self._group_of = numbered(groups)
-        self.exact_skip = exact_skip
-        self.generator = torch.Generator(self.parameters[0].device)
-        self.steps = 0
+        super().__init__(groups, exact_skip=exact_skip)
         self.moments = [_moments(parameter) for parameter in self.parameters]
         self._weight_decay = settings.weight_decay
-        self._rates: Sequence[float] = ()
-        self._seed = 0
-
-    def begin(self, learning_rates: Sequence[float], seed: int) -> None:
-        """Count the step."""
-        self.steps += 1
-        self._rates, self._seed = learning_rates, seed
 
     @torch.no_grad()
     def update(self, number: int, factor: Tensor, skip: Tensor) -> None:
         """Update one weight; its float32 gradient becomes the update in place, and nothing is made beside it."""
-        parameter, rate = self.parameters[number], self._rates[self._group_of[number]]
+        parameter, rate = self.parameters[number], self.rate_of(number)
         if parameter.grad is None:
             return
         change = _as_matrix(usable(parameter.grad, factor, skip))
@@ -53,7 +41,7 @@ class Adafactor(TensorUpdate):
         if parameter.dtype == torch.float32:
             parameter.mul_(decay).sub_(change.view(parameter.shape))
             return
-        self.generator.manual_seed(seed_of(self._seed, number))
+        self.seed_rounding(number)
         for some, moved in in_pieces(parameter, change.view(parameter.shape)):
             exact = some.float().mul_(decay).sub_(moved)
             some.copy_(round_stochastically(exact, parameter.dtype, self.generator))

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from trainer_core.config.schema import Optimizer as OptimizerSettings
-from trainer_core.train.rounding import in_pieces, round_stochastically, seed_of
+from trainer_core.models.bus import Bus
+from trainer_core.train.rounding import in_pieces, round_stochastically
+from trainer_core.train.state_place import StatePlace
 from trainer_core.train.update import (
     Groups,
     ParameterState,
+    RoundedUpdate,
     TensorUpdate,
     make_tables,
     numbered,
@@ -23,9 +25,10 @@ from trainer_core.train.update import (
 class FusedAdamW(TensorUpdate):
     """torch's fused AdamW for float32 weights."""
 
-    def __init__(self, groups: Groups, settings: OptimizerSettings) -> None:
+    def __init__(self, groups: Groups, settings: OptimizerSettings, bus: Bus | None = None) -> None:
         self.parameters, self._group_of = numbered(groups)
         self._settings = settings
+        self.place = StatePlace(bus)
         self._rates: Sequence[float] = ()
         self.optimizer = torch.optim.AdamW(
             make_tables(groups),
@@ -39,13 +42,15 @@ class FusedAdamW(TensorUpdate):
         for parameter in self.parameters:
             self.optimizer.state[parameter] = {
                 "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
+                "exp_avg": self.place.zeros_for(parameter),
+                "exp_avg_sq": self.place.zeros_for(parameter),
             }
 
     def step(self, learning_rates: Sequence[float], factor: Tensor, skip: Tensor, seed: int) -> None:
         """Update every weight; unscaling and skipping happen inside the fused kernel."""
-        del seed  # float32 weights are not rounded
+        if self.place.bus is not None:
+            super().step(learning_rates, factor, skip, seed)
+            return
         set_rates(self.optimizer, learning_rates)
         # The kernel divides by grad_scale; where the step is skipped the factor may be NaN, which it never reads.
         self.optimizer.grad_scale = factor.reciprocal()  # type: ignore[attr-defined]
@@ -65,27 +70,29 @@ class FusedAdamW(TensorUpdate):
         if gradient is None:
             return
         skipped = skip.float()
-        torch._fused_adamw_(  # what AdamW.step calls; to sort one tensor into groups first takes longer than this
-            [parameter],
-            [gradient],
-            [state["exp_avg"]],
-            [state["exp_avg_sq"]],
-            [],
-            [state["step"].add_(1)],
-            lr=self._rates[self._group_of[number]],
-            beta1=settings.betas[0],
-            beta2=settings.betas[1],
-            weight_decay=settings.weight_decay,
-            eps=settings.eps,
-            amsgrad=False,
-            maximize=False,
-            grad_scale=factor.reciprocal(),
-            found_inf=skipped,
-        )
+        with self.place.at_hand(state["exp_avg"], state["exp_avg_sq"]) as (first, second):
+            torch._fused_adamw_(  # what AdamW.step calls; to sort one tensor into groups first takes longer
+                [parameter],
+                [gradient],
+                [first],
+                [second],
+                [],
+                [state["step"].add_(1)],
+                lr=self._rates[self._group_of[number]],
+                beta1=settings.betas[0],
+                beta2=settings.betas[1],
+                weight_decay=settings.weight_decay,
+                eps=settings.eps,
+                amsgrad=False,
+                maximize=False,
+                grad_scale=factor.reciprocal(),
+                found_inf=skipped,
+            )
         state["step"].sub_(skipped)
 
     def state(self) -> list[ParameterState]:
         """Return the moments and step count of each parameter."""
+        self.place.settle()
         return [dict(self.optimizer.state[parameter]) for parameter in self.parameters]
 
     def load(self, states: list[ParameterState]) -> None:
@@ -95,23 +102,17 @@ class FusedAdamW(TensorUpdate):
                 own.copy_(state[name])
 
 
-class RoundedAdamW(TensorUpdate):
+class RoundedAdamW(RoundedUpdate):
     """AdamW for 16-bit weights: moments and arithmetic in float32, the weight written with stochastic rounding."""
 
-    def __init__(self, groups: Groups, settings: OptimizerSettings, *, exact_skip: bool) -> None:
-        self.parameters, self._group_of = numbered(groups)
+    def __init__(
+        self, groups: Groups, settings: OptimizerSettings, bus: Bus | None = None, *, exact_skip: bool
+    ) -> None:
+        super().__init__(groups, exact_skip=exact_skip)
         self.settings = settings
-        self.exact_skip = exact_skip
-        self.steps = 0
-        self.generator = torch.Generator(self.parameters[0].device)
-        self.moments = [(_zeros32(parameter), _zeros32(parameter)) for parameter in self.parameters]
-        self._rates: Sequence[float] = ()
-        self._seed = 0
-
-    def begin(self, learning_rates: Sequence[float], seed: int) -> None:
-        """Count the step."""
-        self.steps += 1
-        self._rates, self._seed = learning_rates, seed
+        self.place = StatePlace(bus)
+        zeros_for = self.place.zeros_for
+        self.moments = [(zeros_for(parameter), zeros_for(parameter)) for parameter in self.parameters]
 
     @torch.no_grad()
     def update(self, number: int, factor: Tensor, skip: Tensor) -> None:
@@ -119,10 +120,10 @@ class RoundedAdamW(TensorUpdate):
         parameter, moments = self.parameters[number], self.moments[number]
         if parameter.grad is None:
             return
-        self.generator.manual_seed(seed_of(self._seed, number))
-        learning_rate = self._rates[self._group_of[number]]
-        for weight, gradient, first, second in in_pieces(parameter, parameter.grad, *moments):
-            self._update(weight, usable(gradient, factor, skip), first, second, learning_rate)
+        self.seed_rounding(number)
+        with self.place.at_hand(*moments) as here:
+            for weight, gradient, first, second in in_pieces(parameter, parameter.grad, *here):
+                self._update(weight, usable(gradient, factor, skip), first, second, self.rate_of(number))
 
     def _update(self, parameter: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rate: float) -> None:
         beta1, beta2 = self.settings.betas
@@ -136,6 +137,7 @@ class RoundedAdamW(TensorUpdate):
 
     def state(self) -> list[ParameterState]:
         """Return the moments and step count of each parameter."""
+        self.place.settle()
         return [{"step": self.steps, "first": first, "second": second} for first, second in self.moments]
 
     def load(self, states: list[ParameterState]) -> None:
@@ -144,7 +146,3 @@ class RoundedAdamW(TensorUpdate):
         for (first, second), state in zip(self.moments, states, strict=True):
             first.copy_(state["first"])
             second.copy_(state["second"])
-
-
-def _zeros32(parameter: Parameter) -> Tensor:
-    return torch.zeros_like(parameter, dtype=torch.float32)

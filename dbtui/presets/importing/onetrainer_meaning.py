@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dbtui.presets.importing.peers.onetrainer_names import MASKS, OF_LORA, OTHER_NETWORKS, REWARD
+from dbtui.presets.importing.peers.onetrainer_words import FROZEN
 
 _UNITS = {
     "text_encoder.stop_training_after": "EPOCH",
@@ -26,6 +27,7 @@ _COUNTED = {
 _LOSSES = {"mse_strength": 1.0, "mae_strength": 0.0, "log_cosh_strength": 0.0, "huber_strength": 0.0}
 _RATES = ("learning_rate", "unet.learning_rate", "text_encoder.learning_rate")
 _FROZEN = "the weights beside a LoRA's are held in the precision of the forward pass, memory.mixed_precision"
+_SIXTEEN_OR_MORE = ("FLOAT_32", "TFLOAT_32", "FLOAT_16", "BFLOAT_16")
 _OF_FROZEN = ("unet.weight_dtype", "text_encoder.weight_dtype", "weight_dtype")
 _DEFAULT_RATE, _DEFAULT_WARMUP, _DEFAULT_DECAY, _DEFAULT_INTERVAL = 3e-6, 200.0, 0.999, 5.0
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -171,7 +173,7 @@ class Meaning:
         if self._word("clip_grad_norm", "none" if "clip_grad_norm" in self._said else "1") == "none":
             self.changed["clip_grad_norm"] = "0"
         if self._word("training_method") == "LORA":
-            self.ignored |= dict.fromkeys(_OF_FROZEN, _FROZEN)
+            self._frozen()
             self._layers()
         else:
             of_lora = f"{OF_LORA} {OTHER_NETWORKS}".split()
@@ -181,6 +183,15 @@ class Meaning:
                 self.ignored["weight_dtype"] = "unet.weight_dtype counts instead"
         if "unet.gradient_checkpointing" not in self._said and "gradient_checkpointing" not in self._said:
             self.defaults["memory.gradient_checkpointing"] = True
+
+    def _frozen(self) -> None:
+        """Weights beside a LoRA have 16 bits at least where nothing else is said; those of the U-Net count."""
+        self.ignored |= dict.fromkeys(_OF_FROZEN, _FROZEN)
+        name = "weight_dtype" if self._word("unet.weight_dtype", "NONE") == "NONE" else "unet.weight_dtype"
+        kind = self._word(name, "FLOAT_32")
+        if kind not in _SIXTEEN_OR_MORE:
+            del self.ignored[name]
+            self.changed[name] = f"{kind} {FROZEN}"
 
     def _layers(self) -> None:
         """Layers "full" are convolutions too; "attn-mlp" is where a LoRA sits here anyway."""

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import threading
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import ClassVar, cast, get_args
 
 from rich.text import Text
 from textual import on, work
@@ -18,6 +18,7 @@ from dbtui.wizard.draft import Draft
 from dbtui.wizard.in_thread import in_thread
 from dbtui.wizard.step_screen import StepScreen
 from dbtui.wizard.steps.hardware_answers import choose_preset, kept_answers, settled_precision
+from dbtui.wizard.steps.hardware_needs import needs_answered
 from dbtui.wizard.steps.hardware_words import (
     Machine,
     machine_lines,
@@ -41,7 +42,9 @@ _HELP = """
 A **preset** is a complete set of settings for a family of models and a size of graphics card. Your answers
 lie over it; every setting can still be changed in the next step.
 
-- **fits here** compares the card that a preset is made for with this machine's.
+- **predicted** is the most memory that a preset needs with your answers, what the driver takes included; no card
+  measured it. **fits here** compares it with what is free on this machine's card. Of those that fit and leave a
+  twentieth free, the one that gives up least is taken.
 - **gives up** says in what a preset has less than the best of those shown. *Precision*: weights in 16 bits learn
   more coarsely. *Batch*: fewer pictures a step make learning less smooth. *Speed*: computing twice saves memory.
 - **measured** is what finished runs reported; *unverified* means that nobody has reported one yet.
@@ -98,6 +101,7 @@ class HardwareScreen(StepScreen):
         except TimeoutError:
             family = None
         offered, broken = await in_thread(offers, family, "lora" if draft.is_lora else "full")
+        offered = await in_thread(needs_answered, offered, draft, family)
         self._show_offers(offered, family, broken)
         left = threading.Event()
         try:
@@ -161,11 +165,11 @@ class HardwareScreen(StepScreen):
             about.update(_about(chosen))
 
 
-def family_of(draft: Draft) -> str | None:
+def family_of(draft: Draft) -> FamilyName | None:
     """Return the family of the draft's model: what the person said, else what the file says; None if unknown."""
     said, base = draft.get("model.family"), draft.get("model.base")
-    if said in get_args(FamilyName):
-        return str(said)
+    if known := next((name for name in get_args(FamilyName) if name == said), None):
+        return cast(FamilyName, known)
     try:
         return sniff(base).family if isinstance(base, str) else None
     except (UserError, OSError, ValueError):  # the step of the model tells what is wrong with it

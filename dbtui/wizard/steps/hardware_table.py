@@ -7,8 +7,8 @@ from rich.text import Text
 
 from dbtui.doctor.graphics import Gpu
 from dbtui.presets.compare import Row, compared
-from dbtui.presets.offer import Offer, fit
-from dbtui.wizard.steps.hardware_words import FITS
+from dbtui.presets.offer import Offer
+from dbtui.wizard.steps.hardware_words import fit_words, needed_words
 
 CHOSEN, OTHER = "●", "○"
 _LABEL = 13
@@ -49,7 +49,8 @@ def _rows(offered: Sequence[Offer], chosen: int, gpu: Gpu | None) -> list[Row]:
         Row("preset", tuple(offer.name for offer in offered)),
     ]
     if gpu:
-        rows.append(Row("fits here", tuple(FITS[fit(offer, gpu)] for offer in offered)))
+        rows.append(Row("predicted", tuple(map(needed_words, offered))))
+        rows.append(Row("fits here", tuple(fit_words(offer, gpu) for offer in offered)))
     rows += compared([offer.config for offer in offered])
     return [*rows, Row("measured", tuple(offer.measured for offer in offered))]
 

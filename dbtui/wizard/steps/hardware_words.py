@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dbtui.doctor.graphics import Gpu, Gpus
 from dbtui.doctor.system import LITTLE_DISK
-from dbtui.presets.offer import Fit, Offer, best, fit
+from dbtui.presets.offer import Fit, Offer, best, fit, is_close, spare_gb
 from trainer_core.disk import gigabytes
 from trainer_core.text import safe_text
 
@@ -33,28 +33,53 @@ def machine_lines(machine: Machine) -> list[str]:
     return lines
 
 
+def needed_words(offer: Offer) -> str:
+    """Return the predicted peak for a column."""
+    return "?" if offer.needed_gb is None else f"{offer.needed_gb:.1f} GB"
+
+
+def fit_words(offer: Offer, gpu: Gpu) -> str:
+    """Return for a column whether a preset fits, and by how much."""
+    how, spare = fit(offer, gpu), spare_gb(offer, gpu)
+    if spare is None or how == "not now":
+        return FITS[how]
+    size = f"{abs(spare):.1f}" if abs(spare) < 9.95 else f"{abs(spare):.0f}"
+    return f"{FITS[how][0]} {size} GB {'spare' if spare >= 0 else 'short'}"
+
+
 def reason(chosen: Offer, offered: Sequence[Offer], gpus: Gpus) -> str:
     """Say in a sentence why a preset is chosen, or what its choice means here."""
     gpu, is_best = gpus.used, chosen is best(offered, gpus.used)
     if gpu is None:
         return _for_another_machine(chosen, is_best=is_best)
-    how = fit(chosen, gpu)
+    why = _why(chosen, offered, gpu, is_best=is_best)
+    return f"{chosen.name} {why}{_predicted(chosen)}"
+
+
+def _why(chosen: Offer, offered: Sequence[Offer], gpu: Gpu, *, is_best: bool) -> str:
+    how, spare = fit(chosen, gpu), spare_gb(chosen, gpu)
     if how == "unknown":
-        return f"{_called(chosen)} does not say for which card it is made: try it."
+        return "does not say for which card it is made, and its memory cannot be predicted at once: try it."
     if how == "not now":
-        return f"{_called(chosen)} fits the card, but other programs hold {_held(gpu)} of it: end them first."
-    if how == "no" and is_best:
-        return (
-            f"No preset is made for a card of {gpu.total_gb:.1f} GB. {_called(chosen)} is the nearest; a smaller"
-            " resolution may make it fit."
-        )
+        return f"fits the card, but other programs hold {_held(gpu)} of it: end them first."
     if how == "no":
-        return f"{_called(chosen)} is made for a larger card than this one: its memory may run out."
+        short = (
+            "is made for a larger card than this one" if spare is None else f"does not fit: {-spare:.1f} GB short"
+        )
+        if is_best:
+            return f"{short}, and the others need more; a smaller resolution may make it fit."
+        return f"{short}; its memory may run out."
+    room = "" if spare is None else f" with {spare:.1f} GB to spare"
+    closely = ", which is so little that it may run out" if is_close(chosen, gpu) else ""
     if not is_best:
-        return f"{_called(chosen)} fits, by your choice."
+        return f"fits{room}{closely}, by your choice."
     if any(fit(other, gpu) == "not now" for other in offered):
-        return f"{_called(chosen)} is chosen: other programs hold {_held(gpu)} of the card, else more would fit."
-    return f"{_called(chosen)} is chosen: the largest that fits this card, so the one that gives up least."
+        return f"fits{room}{closely}; other programs hold {_held(gpu)} of the card, else more would fit."
+    return f"fits{room}{closely}, and gives up least of those that fit."
+
+
+def _predicted(offer: Offer) -> str:
+    return "" if offer.needed_gb is None else f" Its {offer.needed_gb:.1f} GB are predicted, not measured."
 
 
 def unknown_family(families: Sequence[str], *, has_model: bool) -> str:

@@ -16,6 +16,9 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from trainer_core.memory.copy_bus import CopyBus
+from trainer_core.train import job as jobs
+from trainer_core.train import streaming
 from trainer_core.train.job import Job
 from trainer_core.train.loop import train
 from trainer_core.train.passes import batch_losses
@@ -172,6 +175,33 @@ def short_of_memory(observer: Observer, tables: Tables) -> Any:
         return [event["text"] for event in observer.run(tables, train).events if event["kind"] == "warning"]
 
 
+def moved(observer: Observer, tables: Tables) -> Any:
+    """Bytes that a step moves to main memory and back, where the device's memory is another."""
+    sizes: Counter[str] = Counter()
+
+    class Counting(CopyBus):
+        def load(self, slot: Any, kept: torch.Tensor) -> None:
+            sizes["weights"] += kept.nbytes
+            super().load(slot, kept)
+
+        def put(self, tensor: torch.Tensor) -> Any:
+            sizes["activations"] += tensor.nbytes
+            return super().put(tensor)
+
+        def put_back(self, kept: torch.Tensor, tensor: torch.Tensor) -> None:
+            sizes["state"] += tensor.nbytes
+            super().put_back(kept, tensor)
+
+    def loop(job: Job, *_: Any) -> None:
+        train(job, lambda report: None, lambda: False)
+        job.step = 0  # so that no checkpoint is written
+        raise Enough
+
+    with patch.object(jobs, "bus_for", lambda *_: Counting()), patch.object(streaming, "LEAST", 0):
+        observer.run(tables, loop)
+    return sizes
+
+
 def presets(observer: Observer, tables: Tables) -> Any:
     """What `dbtui preset list` tells of a preset, without its settings."""
     from dbtui.cli.app import run
@@ -227,6 +257,7 @@ LOOKS = {
         memory,
         gradients,
         short_of_memory,
+        moved,
         requests,
         presets,
     )

@@ -38,7 +38,7 @@ AFFECTS = {
     "file": {"files", "requests"},
     "event": {"events"},
     "kernel": {"threads", "drawn"},
-    "memory": {"memory", "gradients", "short_of_memory"},
+    "memory": {"memory", "gradients", "short_of_memory", "moved"},
     "list": {"presets"},
 }
 SMALL: Tables = {

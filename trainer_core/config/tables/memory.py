@@ -57,6 +57,32 @@ class Memory(Table):
         affects="loss",
         used_when=AS_LORA,
     )
+    stream_weights: bool = setting(
+        False,
+        "Keep a LoRA's frozen model in main memory and bring each weight to the card just before its layer is"
+        " computed, the next one meanwhile. Learns the same. A CPU has nothing to gain by it.",
+        group="Memory",
+        affects="memory",
+        used_when=AS_LORA,
+        changeable=True,
+    )
+    stream_activations: bool = setting(
+        False,
+        "Keep what the backward pass needs in main memory until then. Learns the same. A CPU has nothing to gain"
+        " by it.",
+        group="Memory",
+        affects="memory",
+        changeable=True,
+    )
+    stream_state: bool = setting(
+        False,
+        "Keep AdamW's state in main memory; that of each weight comes to the card for its update. Learns the same."
+        " A CPU has nothing to gain by it.",
+        group="Memory",
+        affects="memory",
+        used_when=UsedWhen("optimizer.type", ("adamw",)),
+        changeable=True,
+    )
     attention: Literal["sdpa", "xformers", "sliced"] = setting(
         "sdpa",
         "Attention kernel: torch's own, xformers, or slices (least memory, slow).",

@@ -191,7 +191,7 @@ _GENERAL: dict[str, Rule] = {
     "debug_mode": reasons.PICTURES,
     "only_cache": reasons.PICTURES,
     "force_circular_padding": Left("pictures that repeat without a seam are not trained for here"),
-    "quantization": reasons.EIGHT_BIT_MODEL,
+    "quantization": Left("with memory.base_dtype all layers are in 8 bits but the first, the last and the time's"),
     "cloud": _RENTED,
     "secrets": reasons.SECRET,
 }  # fmt: skip

@@ -30,6 +30,9 @@ _WEIGHTS: dict[str, dict[str, Any]] = {
     "FLOAT_16": {"memory.full_fp16": True},
     "BFLOAT_16": {"memory.full_bf16": True},
 }
+_FROZEN_IN_8_BITS = {"FLOAT_8": "fp8", "FLOAT_W8A8": "fp8", "INT_8": "int8", "INT_W8A8": "int8"}
+FROZEN = "FROZEN"
+"""Stands behind the type of weights that are frozen beside a LoRA."""
 _SAVED = {"FLOAT_32": "float", "FLOAT_16": "fp16", "BFLOAT_16": "bf16"}
 _FORMATS = {
     "SAFETENSORS": "safetensors",
@@ -75,7 +78,10 @@ def precision(text: str) -> str:
 
 
 def weights(text: str) -> dict[str, Any]:
-    """Read the type of the trained weights."""
+    """Read the type of the trained weights, or of those beside a LoRA, in fewer than 16 bits."""
+    name, _, is_frozen = text.upper().partition(" ")
+    if is_frozen:
+        return {"memory.base_dtype": _one_of(_FROZEN_IN_8_BITS, name, "memory.base_dtype is same, int8 or fp8")}
     found: dict[str, Any] = _one_of(_WEIGHTS, text, "trained weights are float32, fp16 or bf16")
     return found
 
@@ -160,7 +166,9 @@ def activations(text: str) -> bool | dict[str, Any]:
     word = text.strip().upper()
     if word in ("FALSE", "OFF", "0"):
         return {}
-    if word in ("TRUE", "ON", "1", "CPU_OFFLOADED"):
+    if word == "CPU_OFFLOADED":
+        return {"memory.gradient_checkpointing": True, "memory.stream_activations": True}
+    if word in ("TRUE", "ON", "1"):
         return True
     raise ValueError("is neither true nor false")
 

@@ -17,7 +17,6 @@ OTHER_MODEL = Left("it is for models of another kind than SD 1.x and 2.x")
 METADATA = Left("the model's metadata is written from an allow-list; the preset's own words are in [preset]")
 MASKS = Left("masks are not trained with here; transparent parts are laid on white")
 WEIGHTED = Left("weights such as (word:1.2) in captions teach conditioning that plain prompts never produce")
-EIGHT_BIT_MODEL = Left("8-bit weights save little on SD 1.x and 2.x, for a coarser model")
 UPLOAD = Left("an upload is one repository here, hub.repo_id; private unless hub.private = false")
 VALIDATION = Left("the loss is measured at each save here; dataset.held_out keeps pictures out for it")
 CODE = "a configuration names no code to run"
