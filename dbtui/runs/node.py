@@ -24,7 +24,7 @@ def wait_for_run(runs_dir: Path, name: str, patience: float = PATIENCE) -> RunDi
     while not run.run_toml.is_file():
         if time.monotonic() > deadline:
             text = (
-                f"{safe_text(run.path)} did not appear in {patience:.0f} seconds: is the folder of --runs-dir on a "
+                f"{safe_text(run.path)} did not appear in {patience:.0f} seconds: is --runs-dir on a "
                 "disk that every machine sees, and does the first machine (--node-rank 0) use the same --name?"
             )
             raise UserError(text, ExitCode.CONFIG)
