@@ -116,23 +116,30 @@ def test_a_lora_on_two_machines_that_meet_is_the_lora_of_one(
     alone = make_job(side=128, **LORA)
     run = new_run(alone, tmp_path)
     reference = run_job(alone)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        meeting = f"127.0.0.1:{free.getsockname()[1]}"
 
-    with ExitStack() as machines:
-        both = [
-            machines.enter_context(
-                started(run, "--gpus", "1", "--nodes", "2", "--node-rank", str(rank), "--rendezvous", meeting)
-            )
-            for rank in range(2)
-        ]
+    with two_machines(run) as both:
         codes = [machine.wait(PATIENCE) for machine in both]
 
     assert codes == [0, 0], run.console_log.read_text()
     same_as(run, reference)
     kept = load_file(next(run.output.glob("*.safetensors")))
     assert any(float(tensor.float().abs().sum()) for name, tensor in kept.items() if "up" in name)
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_second_machine_stops_both_with_the_state_saved(
+    make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    run = new_run(make_job(reg=False, train={"max_steps": 100_000, "batch_size": 2}), tmp_path)
+
+    with two_machines(run) as (first, second):
+        wait_for_step(run, 2, first)
+        second.send_signal(signal.SIGTERM)
+        assert first.wait(PATIENCE) == 75, run.console_log.read_text()
+        assert second.wait(PATIENCE) == 0
+
+    assert "a signal to another of its processes" in events_of(run, "failed")[-1]["text"]
+    assert last_state(run) == events_of(run, "step")[-1]["step"]
 
 
 @pytest.mark.slow
@@ -161,6 +168,21 @@ def test_a_stopped_run_and_one_that_lost_a_process_go_on(
     told = {step["step"]: step["loss"] for step in events_of(run, "step")}  # what was done anew counts
     for report in run_job(alone, steps=max(told)):
         assert told[report.step] == pytest.approx(report.loss, abs=1e-4)
+
+
+@contextmanager
+def two_machines(run: RunDirectory) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start two launchers that meet on the loopback address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = f"127.0.0.1:{free.getsockname()[1]}"
+    with ExitStack() as machines:
+        yield [
+            machines.enter_context(
+                started(run, "--gpus", "1", "--nodes", "2", "--node-rank", str(rank), "--rendezvous", meeting)
+            )
+            for rank in range(2)
+        ]
 
 
 def wait_for_step(run: RunDirectory, step: int, launcher: subprocess.Popen[bytes]) -> None:

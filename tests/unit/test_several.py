@@ -1,10 +1,14 @@
 """What a command line may ask for, and how a batch is dealt."""
 
+from pathlib import Path
+
 import pytest
 
 from trainer_core.data.share import Share
-from trainer_core.errors import UserError
+from trainer_core.errors import ExitCode, UserError
+from trainer_core.ranks.failures import failure_of_another, forget_failures, write_failure
 from trainer_core.ranks.several import Several, several_of
+from trainer_core.run.directory import RunDirectory
 
 
 @pytest.mark.parametrize("count", range(1, 9))
@@ -48,3 +52,17 @@ def test_what_makes_no_sense_is_refused_by_name(
 ) -> None:
     with pytest.raises(UserError, match=word):
         several_of(*options)
+
+
+def test_the_first_process_tells_why_another_failed(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert failure_of_another(run, patience=0) is None
+
+    write_failure(run, 3, UserError(["no memory", "use less"], ExitCode.OUT_OF_MEMORY))
+
+    failure = failure_of_another(run)
+    assert failure is not None
+    assert failure.code is ExitCode.OUT_OF_MEMORY
+    assert failure.problems == ["process 3 of this run failed: no memory", "use less"]
+    forget_failures(run)
+    assert list(tmp_path.iterdir()) == []

@@ -45,7 +45,7 @@ def launch(run: RunDirectory, several: Several, wishes: Wishes, arguments: Seque
     if several.node_rank == 0:
         forget_failures(run)
     started = time.time()
-    with _Signals() as signals, tempfile.TemporaryDirectory(prefix="dbtui-") as folder:
+    with _Signals() as signals, tempfile.TemporaryDirectory(prefix="dbtui-ranks-") as folder:
         launched = _Launched(several, [*_program(), *arguments, str(run.path)], Path(folder))
         while launched.is_alive():
             launched.join(0.2)
