@@ -31,7 +31,7 @@ from trainer_core.data.stand_ins import StandIns
 from trainer_core.models.lora.adapters import Adapters
 from trainer_core.resume.facts import Facts, facts_of
 from trainer_core.run.events import EventWriter
-from trainer_core.run.stop_signals import StopRequestedError, never
+from trainer_core.run.stop_signals import never
 from trainer_core.train.average import WeightAverage
 from trainer_core.train.conditioning import Conditioning
 from trainer_core.train.objective import Objective
@@ -43,7 +43,7 @@ from trainer_core.train.throttle import throttled
 from trainer_core.train.totals import Totals
 from trainer_core.train.trained import Group, make_adapters, place_for_training
 from trainer_core.train.update import Groups
-from trainer_core.train.world import ALONE, GOES_ON, STOPS, World
+from trainer_core.train.world import ALONE, World
 from trainer_core.train.zero_terminal import scheduler_config_for
 
 
@@ -152,7 +152,7 @@ def prepare(
     loader = _make_loader(
         config, samples, originals, caption, model, device, events, cache_dir, should_stop, world
     )
-    _leave_if_asked(world, should_stop)
+    world.leave_if_asked(should_stop)
     facts = facts_of(
         config,
         samples.items,
@@ -278,7 +278,7 @@ def _make_loader(
         missing=missing,
         share=world.share,
     )
-    _leave_if_asked(world, should_stop)
+    world.leave_if_asked(should_stop)
     if isinstance(store, LatentsInMemory) and not world.is_alone:
         world.exchange(len(frames), store.stacked, store.add_stacked)
     model.vae.to("cpu")  # before the U-Net takes its place
@@ -291,12 +291,6 @@ def _make_loader(
         last=samples.total_steps,
         share=world.share,
     )
-
-
-def _leave_if_asked(world: World, should_stop: Callable[[], bool]) -> None:
-    """Raise StopRequestedError in every process if one of them was asked to stop."""
-    if world.agree(STOPS if should_stop() else GOES_ON) == STOPS:
-        raise StopRequestedError
 
 
 def _tell_lost(events: EventWriter, text: str) -> None:

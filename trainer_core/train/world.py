@@ -20,6 +20,7 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.ranks.failures import failure_of_another, lost_without_a_word
 from trainer_core.ranks.place import is_one_of_several
 from trainer_core.run.directory import RunDirectory
+from trainer_core.run.stop_signals import StopRequestedError
 
 WAITING = timedelta(days=7)
 """How long a process waits for the first one, which may be drawing class pictures, saving or uploading."""
@@ -60,6 +61,11 @@ class World:
         with self._together():
             dist.all_reduce(said, dist.ReduceOp.MAX, group=self.hosts)
         return int(said)
+
+    def leave_if_asked(self, should_stop: Callable[[], bool]) -> None:
+        """Raise StopRequestedError in every process if one of them was asked to stop."""
+        if self.agree(STOPS if should_stop() else GOES_ON) == STOPS:
+            raise StopRequestedError
 
     def add_up(self, numbers: Tensor) -> None:
         """Replace `numbers`, on the device, by the sum over all processes."""
