@@ -20,6 +20,10 @@ from trainer_core.console import make_sturdy
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.logs.follower import a_log_hangs
 from trainer_core.on_disk import is_folder
+from trainer_core.ranks.beside import work_beside
+from trainer_core.ranks.launch import launch
+from trainer_core.ranks.place import is_first, is_one_of_several
+from trainer_core.ranks.several import Several, several_of
 from trainer_core.resume.wishes import Wishes
 from trainer_core.run.directory import RunDirectory, create_numbered_run, create_run, open_run
 from trainer_core.run.names import stem_of
@@ -35,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.target and not options.extract_ckpt:
         parser.error("name a run directory or a run file")
     code = _run(options)
-    if code == ExitCode.STOPPED or a_log_hangs():  # everything is written: no thread is worth waiting for
+    if (
+        code == ExitCode.STOPPED or a_log_hangs() or is_one_of_several()
+    ):  # everything is written: no thread is worth waiting for
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -49,10 +55,15 @@ def _run(options: argparse.Namespace) -> int:
 
             extract_ckpt(*map(Path, options.extract_ckpt))
             return int(ExitCode.DONE)
+        several = several_of(options.gpus, options.nodes, options.node_rank, options.rendezvous)
+        if several is not None:
+            return _launch(several, options)
         signals = StopSignals()
         with signals.interrupting():
             run = _run_directory(Path(options.target), options)
             wishes = _wishes(Path(options.target), options)
+        if not is_first():
+            return int(work_beside(run, signals, wishes))
         return int(attempt(run, signals, take_over=options.take_over, wishes=wishes))
     except StopRequestedError:
         sys.stderr.write("error: stopped before the run began\n")
@@ -67,6 +78,12 @@ def _run(options: argparse.Namespace) -> int:
         return int(ExitCode.FAILED)
 
 
+def _launch(several: Several, options: argparse.Namespace) -> int:
+    """Start the processes of the run, which is made here if it is not there yet."""
+    run, wishes = _run_directory(Path(options.target), options), _wishes(Path(options.target), options)
+    return launch(run, several, wishes, [*wishes.arguments, *["--take-over"] * options.take_over])
+
+
 def _wishes(target: Path, options: argparse.Namespace) -> Wishes:
     """Return what is asked for a run; what was set for a run file stands in the new run already."""
     return Wishes(tuple(options.set) if is_folder(target) else (), options.allow_changed)
@@ -75,6 +92,14 @@ def _wishes(target: Path, options: argparse.Namespace) -> Wishes:
 def _run_directory(target: Path, options: argparse.Namespace) -> RunDirectory:
     if is_folder(target):
         return open_run(target)
+    if is_one_of_several():
+        text = (
+            "several processes were launched, and each would make a run of its own: give them the folder of a run,"
+        )
+        raise UserError(f"{text} or use --gpus instead of another launcher", ExitCode.CONFIG)
+    if options.nodes > 1:
+        text = "several machines need the folder of a run that all of them see: make it with `dbtui run`"
+        raise UserError(text, ExitCode.CONFIG)
     config = read_config(target, overrides=options.set)
     require_bindings(config)
     config = with_prompts_of_file(config)
@@ -113,6 +138,10 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take the run also from a trainer on another machine that is gone for good and still holds its lock",
     )
+    parser.add_argument("--gpus", metavar="N|all", help="share each batch among so many GPUs of this machine")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines that train together")
+    parser.add_argument("--node-rank", type=int, default=0, metavar="N", help="which of them this is, from 0")
+    parser.add_argument("--rendezvous", metavar="HOST:PORT", help="where they meet, on the first machine")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--extract-ckpt", nargs=2, metavar=("SRC", "DST"), help=argparse.SUPPRESS)
     return parser

@@ -39,6 +39,23 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as train.max_steps=800; repeatable."),
 ]
+Gpus = Annotated[
+    str | None,
+    typer.Option("--gpus", metavar="N|all", help="GPUs of this machine that share each batch; else one trains."),
+]
+Nodes = Annotated[
+    int, typer.Option("--nodes", metavar="N", help="Machines that train together; see docs/scale.md.")
+]
+NodeRank = Annotated[
+    int,
+    typer.Option("--node-rank", metavar="N", help="Which of the machines this is; 0 makes and writes the run."),
+]
+Rendezvous = Annotated[
+    str | None,
+    typer.Option(
+        "--rendezvous", metavar="HOST:PORT", help="Where the machines meet: an address of the first one."
+    ),
+]
 Run = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Name or path of the run; the newest live one if not given.")
 ]

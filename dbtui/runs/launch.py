@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dbtui.runs.main_process import is_main_process, reap_orphans
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.ranks.several import Several
 from trainer_core.resume.wishes import NO_WISHES, Wishes
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.lock import is_alive
@@ -65,14 +66,20 @@ class TrainerProcess:
 
 
 def launch(
-    run: RunDirectory, command: Sequence[str] | None = None, *, take_over: bool = False, wishes: Wishes = NO_WISHES
+    run: RunDirectory,
+    command: Sequence[str] | None = None,
+    *,
+    take_over: bool = False,
+    wishes: Wishes = NO_WISHES,
+    several: Several | None = None,
 ) -> TrainerProcess:
     """Start the trainer of `run` in a session of its own, its output in console.log.
 
     `command` replaces `python -m trainer_core`; the run's folder is added as its last word. `take_over` lets it
-    take the run from a machine that cannot be asked; the paths in `wishes` must be absolute.
+    take the run from a machine that cannot be asked; the paths in `wishes` must be absolute. `several` are the
+    processes that share the work: what is started here launches them.
     """
-    options = [*["--take-over"] * take_over, *wishes.arguments]
+    options = [*(several.arguments if several else []), *["--take-over"] * take_over, *wishes.arguments]
     words = [*(command or (sys.executable, "-m", "trainer_core")), *options, str(run.path)]
     try:
         log = os.open(run.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

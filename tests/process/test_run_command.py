@@ -61,7 +61,7 @@ def test_a_dry_run_prints_the_run_file_and_makes_nothing(dbtui, run_file: Path, 
 def test_remarks_are_said_by_the_trainer_where_it_is_watched(run_file: Path, tmp_path: Path, capsys, monkeypatch):
     from dbtui.cli import run as command
 
-    monkeypatch.setattr(command, "start", lambda created, *, detach: 0)
+    monkeypatch.setattr(command, "start", lambda created, *, detach, several: 0)
     said = {}
     for detach in (False, True):
         options = {"runs_dir": tmp_path / "runs", "overrides": ["train.max_steps=1"], "detach": detach}
@@ -69,6 +69,18 @@ def test_remarks_are_said_by_the_trainer_where_it_is_watched(run_file: Path, tmp
         said[detach] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert said[False] == []
     assert said[True]
+
+
+def test_several_gpus_that_cannot_be_used_are_refused_before_there_is_a_run(run_file: Path, tmp_path: Path):
+    from dbtui.cli.run import run
+    from trainer_core.errors import UserError
+
+    places = {"runs_dir": tmp_path / "runs", "overrides": ["train.batch_size=2"]}
+    with pytest.raises(UserError, match=r"train\.batch_size = 2 leaves some"):
+        run(str(run_file), gpus="3", **places)
+    with pytest.raises(UserError, match="--nodes needs --name"):
+        run(str(run_file), gpus="1", nodes=2, rendezvous="10.0.0.1:29500", **places)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_runs_folder_that_is_no_folder(dbtui, run_file: Path, tmp_path: Path):

@@ -20,6 +20,7 @@ from trainer_core.data.buckets import Fit
 from trainer_core.data.dataset import Item, Picture
 from trainer_core.data.order import Draw
 from trainer_core.data.pixels import load_pixels
+from trainer_core.data.share import WHOLE, Share
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.atomic import staged
 from trainer_core.text import safe_text
@@ -68,6 +69,14 @@ class LatentsInMemory:
     def fetch(self, index: int) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of frame `index`."""
         return self.latents[index]
+
+    def stacked(self, index: int) -> Tensor:
+        """Return mean and standard deviation of frame `index` as one tensor, [2, 4, h, w]."""
+        return torch.stack(self.latents[index])
+
+    def add_stacked(self, index: int, both: Tensor) -> None:
+        """Keep what `stacked` returned elsewhere."""
+        self.add(index, both[0], both[1])
 
 
 class LatentsOnDisk:
@@ -133,6 +142,11 @@ def fetch_latents(store: LatentStore, count: int, *, flip: bool) -> Callable[[Dr
     return lambda draw: store.fetch(draw.item + count * is_mirrored(draw.seed))
 
 
+def to_encode(store: LatentsInMemory | LatentsOnDisk, count: int) -> list[int]:
+    """List which of `count` frames `store` does not have yet."""
+    return store.missing() if isinstance(store, LatentsOnDisk) else list(range(count))
+
+
 def fill(
     store: LatentsInMemory | LatentsOnDisk,
     frames: Sequence[Frame],
@@ -142,20 +156,26 @@ def fill(
     workers: int,
     progress: Progress,
     should_stop: Callable[[], bool],
+    missing: Sequence[int] | None = None,
+    share: Share = WHOLE,
 ) -> None:
-    """Encode every frame that `store` does not have yet; pictures are decoded by `workers` threads ahead of time.
+    """Encode the `missing` frames: all that `store` does not have yet if not given.
+
+    Each process of a run takes every n-th of them. Pictures are decoded by `workers` threads ahead of time; what
+    the others do is taken to advance equally.
 
     The VAE runs in float32 on one picture at a time, so that a result depends on its picture only.
     """
-    missing = store.missing() if isinstance(store, LatentsOnDisk) else list(range(len(frames)))
+    missing = to_encode(store, len(frames)) if missing is None else missing
     done = len(frames) - len(missing)
     progress(done, len(frames))
-    for index, pixels in map_ahead(lambda i: frames[i].pixels(), missing, workers):
+    own = missing[share.rank :: share.processes]
+    for index, pixels in map_ahead(lambda i: frames[i].pixels(), own, workers):
         if should_stop():
             return
         mean, std = encode(vae, pixels.unsqueeze(0).to(device))
         store.add(index, mean[0].cpu(), std[0].cpu())
-        done += 1
+        done = min(done + share.processes, len(frames))
         progress(done, len(frames))
 
 

@@ -13,7 +13,15 @@ from torch.nn import Parameter
 from trainer_core.config.schema import Config, Optimizer
 from trainer_core.data.batches import BatchLoader
 from trainer_core.data.buckets import Fit
-from trainer_core.data.cache import LatentsInMemory, LatentsOnDisk, fetch_latents, fill, frame_keys, frames_of
+from trainer_core.data.cache import (
+    LatentsInMemory,
+    LatentsOnDisk,
+    fetch_latents,
+    fill,
+    frame_keys,
+    frames_of,
+    to_encode,
+)
 from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item
 from trainer_core.data.order import TrainingOrder
@@ -24,7 +32,7 @@ from trainer_core.models.bus import Bus
 from trainer_core.models.lora.adapters import Adapters
 from trainer_core.resume.facts import Facts, facts_of
 from trainer_core.run.events import EventWriter
-from trainer_core.run.stop_signals import StopRequestedError, never
+from trainer_core.run.stop_signals import never
 from trainer_core.train.average import WeightAverage
 from trainer_core.train.conditioning import Conditioning
 from trainer_core.train.objective import Objective
@@ -37,6 +45,7 @@ from trainer_core.train.throttle import throttled
 from trainer_core.train.totals import Totals
 from trainer_core.train.trained import Group, make_adapters, place_for_training
 from trainer_core.train.update import Groups
+from trainer_core.train.world import ALONE, World
 from trainer_core.train.zero_terminal import scheduler_config_for
 
 
@@ -87,6 +96,7 @@ class Job:
         settle: waits for the numbers of the last step; raises if they, or the weights, are not finite. Called
             before a save.
         should_stop: asked between the batches of a step of which the rest would take long.
+        world: the processes that share its batches.
     """
 
     config: Config
@@ -111,6 +121,7 @@ class Job:
     in_update: bool = False
     settle: Callable[[], None] = _nothing
     should_stop: Callable[[], bool] = never
+    world: World = ALONE
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -136,6 +147,7 @@ def prepare(
     *,
     cache_dir: Path,
     should_stop: Callable[[], bool],
+    world: World = ALONE,
 ) -> Job:
     """Encode the pictures, place the model on `device`, and build optimizer, conditioning and loader."""
     precision = Precision.of(config.memory, device, frozen_base=config.method.train == "lora")
@@ -143,9 +155,10 @@ def prepare(
     model.scheduler_config = scheduler_config_for(config.loss, model.prediction, model.scheduler_config)
     caption = CaptionSteps(config.dataset, samples.items, samples.total_steps)
     originals = Originals.of((item.picture.path for item in samples.items), config.train.workers)
-    loader = _make_loader(config, samples, originals, caption, model, device, events, cache_dir, should_stop)
-    if should_stop():
-        raise StopRequestedError
+    loader = _make_loader(
+        config, samples, originals, caption, model, device, events, cache_dir, should_stop, world
+    )
+    world.leave_if_asked(should_stop)
     facts = facts_of(
         config,
         samples.items,
@@ -155,7 +168,9 @@ def prepare(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     )
     bus = bus_for(config.memory, device, events)
-    return assemble(config, samples, model, device, precision, loader, caption, events, facts, bus=bus)
+    job = assemble(config, samples, model, device, precision, loader, caption, events, facts, bus=bus)
+    job.world = world
+    return job
 
 
 def assemble(
@@ -241,6 +256,7 @@ def _make_loader(
     events: EventWriter,
     cache_dir: Path,
     should_stop: Callable[[], bool],
+    world: World,
 ) -> BatchLoader:
     workers, flip = config.train.workers, config.dataset.flip_aug
     model.vae.to(device, torch.float32).eval().requires_grad_(False)
@@ -253,6 +269,7 @@ def _make_loader(
             ahead=workers,
             last=samples.total_steps,
             stand_ins=StandIns(samples.items, samples.order.buckets, lambda text: _tell_lost(events, text)),
+            share=world.share,
         )
     frames = frames_of(samples.items, samples.fits, flip=flip)
     store: LatentsInMemory | LatentsOnDisk
@@ -261,6 +278,8 @@ def _make_loader(
     else:
         store = LatentsOnDisk(cache_dir / "latents", frame_keys(frames, model.vae, originals.digests))
     events.emit("phase", name="cache", total=len(frames))
+    missing = to_encode(store, len(frames))
+    world.wait()  # nobody writes before all have looked
     fill(
         store,
         frames,
@@ -269,7 +288,12 @@ def _make_loader(
         workers=workers,
         progress=throttled(lambda done, total: events.emit("progress", phase="cache", done=done, total=total)),
         should_stop=should_stop,
+        missing=missing,
+        share=world.share,
     )
+    world.leave_if_asked(should_stop)
+    if isinstance(store, LatentsInMemory) and not world.is_alone:
+        world.exchange(len(frames), store.stacked, store.add_stacked)
     model.vae.to("cpu")  # before the U-Net takes its place
     return BatchLoader(
         samples.order,
@@ -278,6 +302,7 @@ def _make_loader(
         device,
         ahead=0 if isinstance(store, LatentsInMemory) else workers,
         last=samples.total_steps,
+        share=world.share,
     )
 
 

@@ -58,10 +58,12 @@ def _checkpoint(job: Job) -> None:
 
 
 def _can_fuse(job: Job) -> bool:
-    """A LoRA's gradients are too small to matter."""
+    """A LoRA's gradients are too small to matter; several processes need all gradients, to add them up."""
     config = job.config
     is_possible = isinstance(job.optimizer, TensorUpdate) and config.train.gradient_accumulation == 1
-    return is_possible and config.method.train == "full" and not config.memory.fused_backward
+    return (
+        job.world.is_alone and is_possible and config.method.train == "full" and not config.memory.fused_backward
+    )
 
 
 def _has_elsewhere(job: Job) -> bool:

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from trainer_core.config.schema import Config, Save
-from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.hub_upload import refuse_bad_token
 from trainer_core.models.load import load_model
 from trainer_core.narrate import NarratedEvents
 from trainer_core.plan import Plan, make_plan
+from trainer_core.ranks.several import Several, refuse_unsuitable
 from trainer_core.report.seen import write_seen
 from trainer_core.resume.differences import refuse_unsafe
 from trainer_core.resume.since import changes_of
@@ -44,6 +44,7 @@ from trainer_core.train.precision import Precision
 from trainer_core.train.session import Session
 from trainer_core.train.throttle import throttled
 from trainer_core.train.validation import Validation
+from trainer_core.train.world import World, join, start_alike
 
 
 def make_ready(
@@ -55,7 +56,7 @@ def make_ready(
     """
     held.enter_context(out_of_memory_explained(config))
     held.enter_context(output_held(config.save, run))
-    device = _device()
+    world, device = join(run)
     gpu = GpuMonitor(_uuid(device)) if device.type == "cuda" else None
     write_process_record(run, _gpu_facts(gpu))
     _remove_strays(run, config.save)
@@ -66,6 +67,7 @@ def make_ready(
         refuse_bad_token(config.hub.repo_id)
     plan = _plan(config, run, events, halt)
     _refuse_changed(run, config, plan, wishes)
+    _tell_of_several(config, world, device, events)
     events.emit("phase", name="load", total=None)
     model = load_model(config.model, progress=lambda text: _tell_loading(events, halt, text))
     for note in model.notes:
@@ -73,6 +75,7 @@ def make_ready(
     plan = _with_class_pictures(config, plan, model, device, run, events, halt)
     _remember_dataset(config, plan, run, events)
     measure = measure_of(config, plan.scan, model, device)
+    world.wait()  # from here on the others read what is here now
     samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
     job = prepare(
         config,
@@ -82,6 +85,7 @@ def make_ready(
         events,
         cache_dir=shared_cache(run.path.parent),
         should_stop=halt.requested,
+        world=world,
     )
     job.should_stop = halt.is_asked
     validation = Validation.of(job, measure) if measure else None  # while the weights are the start model's
@@ -89,6 +93,7 @@ def make_ready(
     go_on(job, outputs, run, events, wishes)
     if validation:
         validation.measured |= steps_measured(EventReader(run.events).poll(), validation.measure.mark, job.step)
+    start_alike(world, job.step, list(job.parameters.values()))
     return Session(job, outputs, events, halt, gpu, validation)
 
 
@@ -168,18 +173,14 @@ def _tell_loading(events: NarratedEvents, halt: Halt, text: str) -> None:
     events.emit("progress", phase="load", done=int(share[1]) if share else 0, total=100 if share else 0, text=text)
 
 
-def _device() -> torch.device:
-    from accelerate import PartialState
-
-    state = PartialState()
-    if state.num_processes > 1:
-        raise UserError(
-            f"{state.num_processes} processes were launched, but a run trains on one device: start it without "
-            "`accelerate launch --num_processes`, or with 1.",
-            ExitCode.CONFIG,
-        )
-    device: torch.device = state.device
-    return device
+def _tell_of_several(config: Config, world: World, device: torch.device, events: NarratedEvents) -> None:
+    if world.is_alone:
+        return
+    processes = Several(world.share.processes)
+    refuse_unsuitable(config, processes)
+    what = "GPUs share" if device.type == "cuda" else "processes share"
+    text = f"{processes.gpus} {what} each batch of train.batch_size = {config.train.batch_size} pictures"
+    events.emit("warning", code="note", text=text, step=0)
 
 
 def _uuid(device: torch.device) -> str | None:

@@ -101,13 +101,13 @@ class Passes:
 
     def at_once(self, batch: Batch) -> int:
         """Return how many samples of `batch` go through the model together; it is what is worked on from now."""
-        bucket, count = tuple(batch.tensors[0].shape[-2:]), len(batch.items)
+        bucket, count = tuple(batch.tensors[0].shape[-2:]), batch.size
         self._at_work = bucket, min(self.most.get(bucket, count), count)
         return self._at_work[1]
 
     def one_by_one(self, step: int, number: int, batch: Batch) -> Iterator[int]:
         """Yield each place in batch `number` of a step when its gradients alone, and no others, were added."""
-        for rows, _, _ in self._in_parts(step, number, batch, len(batch.items), 1):
+        for rows, _, _ in self._in_parts(step, number, batch, batch.size, 1):
             yield rows.start
             self.drop_gradients()
         self.drop_gradients()
@@ -117,8 +117,15 @@ class Passes:
 
         Returns its weighted losses, [B], and their share in the step's loss, a scalar.
         """
+        if batch.part:
+            return self._whole_part(step, number, batch, samples, batch.size)
         losses = self.losses(step, number, batch)
         return losses.detach(), self._backward(losses, samples)
+
+    def _whole_part(self, step: int, number: int, batch: Batch, samples: int, most: int) -> tuple[Tensor, Tensor]:
+        """Do what `whole` does with at most so many samples at once; of a part, its own samples alone."""
+        _, losses, shares = zip(*self._in_parts(step, number, batch, samples, most), strict=True)
+        return torch.cat(losses), torch.stack(shares).sum()
 
     def losses(self, step: int, number: int, batch: Batch) -> Tensor:
         """Return the weighted losses of batch `number` of a step, [B]; nothing has gone backward yet."""
@@ -138,18 +145,16 @@ class Passes:
             if number and self._gives_up((time.monotonic() - began) / number * (len(batches) - number)):
                 raise StopRequestedError
             most = self.at_once(batch)
-            if len(batch.items) == most:
+            if batch.size == most:
                 losses, loss = self.whole(step, number, batch, samples)
-                total += loss
             else:
-                _, each, shares = zip(*self._in_parts(step, number, batch, samples, most), strict=True)
-                losses = torch.cat(each)
-                total += torch.stack(shares).sum()
+                losses, loss = self._whole_part(step, number, batch, samples, most)
+            total += loss
             kept.append(losses)
         return Gradients(total, kept)
 
     def _gives_up(self, seconds_left: float) -> bool:
-        return seconds_left > LONG_REST and self.job.should_stop()
+        return seconds_left > LONG_REST and self.job.world.is_alone and self.job.should_stop()
 
     def _in_parts(
         self, step: int, number: int, batch: Batch, samples: int, most: int
@@ -166,7 +171,7 @@ class Passes:
         with for_backward(job.bus, job.config.memory), job.precision.autocast(job.device):
             hidden = job.conditioning(batch.captions)
         held = hidden.detach().requires_grad_(hidden.requires_grad)
-        for rows in parts_of(count, most):
+        for rows in rows_of(batch, most):
             if adapters is not None:
                 adapters.narrow(rows, count)
             losses = losses_of(job, drawn.rows(rows), held[rows]) * weights[rows]
@@ -186,7 +191,8 @@ class Passes:
             self.job.adapters.reseed(derive_seed(seed, "dropout", step, number))
 
     def _weights_of(self, batch: Batch) -> Tensor:
-        return torch.stack([self._weights[item] for item in batch.items])
+        weights = torch.stack([self._weights[item] for item in batch.items])
+        return weights if batch.part is None or batch.part.counts else torch.zeros_like(weights)
 
     def _take_half(self, step: int, reason: str) -> None:
         bucket, count = self._at_work
@@ -214,6 +220,13 @@ class Passes:
             raise SteppedDownError
 
 
+def rows_of(batch: Batch, most: int) -> Iterator[slice]:
+    """Yield the rows of `batch` that are computed here, at most `most` at once."""
+    first = batch.part.rows.start if batch.part else 0
+    for rows in parts_of(batch.size, most):
+        yield slice(first + rows.start, first + rows.stop)
+
+
 def parts_of(count: int, most: int) -> Iterator[slice]:
     """Yield the rows of as few parts of at most `most` as there can be, of nearly equal length."""
     parts = -(-count // most)
@@ -233,16 +246,25 @@ def drawn_for(job: Job, batch: Batch, generator: torch.Generator, *, at_once: in
     """Draw what is random of a batch, whose pixels, if it has some, the VAE encodes `at_once` at a time.
 
     `generator` gives, in this order: the sample from the VAE's posterior, the noise, the timesteps, and what
-    the [loss] table adds to the noise.
+    the [loss] table adds to the noise. Of a part, only its rows mean anything.
     """
     settings = job.objective.settings
     mean, std = batch.tensors if len(batch.tensors) == 2 else _encoded(job, batch.tensors[0], at_once)
+    if batch.part:
+        mean, std = (_in_place(tensor, batch.part.rows, len(batch.items)) for tensor in (mean, std))
     latents = (mean + std * normal(mean, generator)) * job.model.family.latent_scale
     noise = normal(mean, generator)
     timesteps = job.objective.draw_timesteps(len(mean), generator)
     noise = shaped(noise, latents, settings, generator)
     noisy = job.objective.schedule.add_noise(latents, perturbed(noise, settings, generator), timesteps)
     return Drawn(latents, noise, noisy, timesteps)
+
+
+def _in_place(part: Tensor, rows: slice, count: int) -> Tensor:
+    """Return `part`, the `rows` of a batch of `count`, among zeros: what is drawn is drawn for the whole batch."""
+    whole = part.new_zeros((count, *part.shape[1:]))
+    whole[rows] = part
+    return whole
 
 
 def losses_of(job: Job, drawn: Drawn, hidden: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from trainer_core.logs.follower import end_logs
 from trainer_core.logs.start import follow_run
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.narrate import NarratedEvents
+from trainer_core.ranks.failures import LostProcessError, failure_of_another
+from trainer_core.ranks.place import is_one_of_several
 from trainer_core.resume.wishes import NO_WISHES, Wishes
 from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory
@@ -64,6 +66,8 @@ def _train(
             if not (left := left_to_hand_over(run, config)):
                 session = make_ready(run, config, events, halt, wishes, held)
     except (StopRequestedError, Exception):
+        if is_one_of_several() and (failure := failure_of_another(run, patience=0)):
+            raise failure from None  # the launcher ends this process then, as if it were a stop
         if not halt.is_asked():
             raise
         return Ending(ExitCode.STOPPED, f"stopped before it trained ({halt.reason}); it can be started again")
@@ -105,6 +109,8 @@ def _nothing_lost(job: Job, outputs: Outputs) -> Iterator[None]:
         yield
     except BaseException as error:
         is_broken = isinstance(error, UserError) and error.code is ExitCode.NON_FINITE
+        if isinstance(error, LostProcessError) and job.device.type == "cuda":
+            is_broken = True  # a step may be under way on the device that waits for the lost process
         if job.step and not job.in_update and not is_broken:
             with suppress(Exception):  # the first error is the one to tell
                 outputs.save_last_state()

@@ -18,6 +18,7 @@ from trainer_core.train.naming import epoch_name, step_name
 from trainer_core.train.outputs import Outputs, pictures_of
 from trainer_core.train.pause import Pause
 from trainer_core.train.validation import Validation
+from trainer_core.train.world import GOES_ON, SIGNALLED, STOPS
 
 _GB = 2**30
 
@@ -64,7 +65,7 @@ class Session:
         if 0 < self.job.step < self.job.samples.total_steps:
             self._write_what_is_due(only_missing=True)
         self.since = time.monotonic()
-        return not self.halt.is_asked()
+        return self._agree(not self.halt.is_asked())
 
     def between_steps(self) -> bool:
         """Do what is due after `job.step` steps; return whether the training goes on.
@@ -72,9 +73,18 @@ class Session:
         A stop comes before what is due: the state is written once, and a resume writes the rest.
         """
         self._count()
-        goes_on = self._do_what_is_due()
+        goes_on = self._agree(self._do_what_is_due())
         self.since = time.monotonic()
         return goes_on
+
+    def _agree(self, goes_on: bool) -> bool:
+        """Tell the other processes of the run whether it goes on, and return whether it does for all of them."""
+        said = self.job.world.agree(GOES_ON if goes_on else STOPS)
+        if said == SIGNALLED:  # a scheduler signalled another machine, say
+            self.halt.reason = "asked by a signal to another of its processes"
+            if self.job.step:
+                self.outputs.save_last_state()
+        return said == GOES_ON
 
     def _count(self) -> None:
         """Add the step to what was done in all."""
@@ -144,6 +154,9 @@ class Session:
                 self._save(command)
             case "sample":
                 self._draw(command)
+            case "pause" if not self.job.world.is_alone:
+                text = "a run on several GPUs cannot be paused: stop it, and resume it later"
+                acknowledge(self.events, command, False, text)
             case "pause":
                 Pause(self.job, self.halt, self.events, self._obey, self._draw).last(command)
             case _:

@@ -15,7 +15,7 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.train.job import Job
 from trainer_core.train.not_finite import norm_of
 from trainer_core.train.out_of_memory import is_out_of_memory, told_advice
-from trainer_core.train.passes import Passes
+from trainer_core.train.passes import Gradients, Passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class WholeStep:
         """Compute the gradients, in parts where the memory does not do, and update the weights."""
         job = self.job
         computed = self.passes.of_step(step, batches)
+        if not job.world.is_alone:
+            computed = sum_of_all(job, computed, batches)
         norm = gradient_norm(self.parameters) / job.scaler.scale
         broken = ~(norm + computed.loss).isfinite()
         with weights_changing(job, "the optimizer"):
@@ -66,6 +68,20 @@ class WholeStep:
         for parameter in self.parameters:
             parameter.grad = None
         return Taken(computed.loss, computed.losses, norm, broken)
+
+
+def sum_of_all(job: Job, own: Gradients, batches: Sequence[Batch]) -> Gradients:
+    """Add up gradients, loss and losses of all processes, so that each goes on with the same numbers."""
+    counts = [len(batch.items) for batch in batches]
+    numbers = torch.zeros(1 + sum(counts), device=job.device)
+    numbers[0] = own.loss
+    for batch, losses, every in zip(batches, own.losses, numbers[1:].split(counts), strict=True):
+        if batch.part and batch.part.counts:
+            every[batch.part.rows] = losses
+    job.world.add_up(numbers)
+    gradients = [parameter.grad for parameter in job.parameters.values() if parameter.grad is not None]
+    job.world.add_up_gradients(gradients)
+    return Gradients(numbers[0], list(numbers[1:].split(counts)))
 
 
 def gradient_norm(parameters: list[Parameter]) -> Tensor:

@@ -21,6 +21,7 @@ from trainer_core.run.directory import create_run
 from trainer_core.run.events import EventReader, EventWriter
 from trainer_core.train import make_ready
 from trainer_core.train import run as trainer
+from trainer_core.train.world import ALONE
 
 NO_SIGNALS: Any = SimpleNamespace(stop_requested=None, interrupting=nullcontext)
 """In the place of StopSignals, of which a process has one."""
@@ -86,7 +87,7 @@ class Observer:
         run = create_run(file.parent / "runs", "walk", dump_config(read_config(file)))
         events, code, threads = EventWriter(run), ExitCode.DONE, torch.get_num_threads()
         with (
-            patch.object(make_ready, "_device", lambda: torch.device("cpu")),
+            patch.object(make_ready, "join", lambda run: (ALONE, torch.device("cpu"))),
             patch.object(make_ready, "load_model", self._load),
             patch.object(trainer, "train", loop),
             suppress(Enough),

@@ -207,7 +207,13 @@ class Train(Table):
         changeable=True,
     )
     batch_size: int = setting(
-        1, "Pictures in one forward pass.", group="Learning", affects="loss", unit="pictures", ge=1, le=1024
+        1,
+        "Pictures in one forward pass, over all GPUs together.",
+        group="Learning",
+        affects="loss",
+        unit="pictures",
+        ge=1,
+        le=1024,
     )
     gradient_accumulation: int = setting(
         1,

@@ -4,7 +4,7 @@ from dbtui.presets.importing.rules import Left
 
 PLACE = "it belongs to one machine"
 WORDS = "it belongs to one subject"
-ONE_DEVICE = Left("a run here trains on one device, which it finds itself")
+ONE_DEVICE = Left("`dbtui run --gpus` says on how many GPUs; train.batch_size counts over all of them")
 SECRET = Left("a secret stands in no file that may be shared: it is taken from the environment", is_secret=True)
 ITSELF = Left("it is done by itself here")
 KERNELS = Left("nothing here depends on it: it changes how the other trainer computes, not what is learned")

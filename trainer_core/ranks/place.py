@@ -1,0 +1,20 @@
+"""Which of a run's processes this is, as the launcher says in the environment (torchrun and accelerate alike)."""
+
+import os
+
+_NAMES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
+
+
+def is_one_of_several() -> bool:
+    """Tell whether a launcher started this process beside others."""
+    return all(name in os.environ for name in _NAMES) and int(os.environ["WORLD_SIZE"]) > 1
+
+
+def is_first() -> bool:
+    """Tell whether this is the process that holds the run, or the only one."""
+    return not is_one_of_several() or rank() == 0
+
+
+def rank() -> int:
+    """Return which of all processes this is, from 0."""
+    return int(os.environ["RANK"]) if is_one_of_several() else 0
