@@ -17,6 +17,7 @@ from trainer_core.models.quantized import quantize
 from trainer_core.train.attention import set_attention
 from trainer_core.train.learning_rate import peak_learning_rates
 from trainer_core.train.precision import Precision
+from trainer_core.train.weight_layout import layout_for
 
 _NOT_IN_8_BITS = ("conv_in", "conv_out", "time_embedding")
 """Modules of the U-Net that all of its numbers pass, and that are small."""
@@ -67,6 +68,7 @@ def place_for_training(
         if has_text_encoder:  # else its output is cached, as a rule, and it leaves the device
             quantize(model.text_encoder, config.memory.base_dtype, precision.base)
     model.unet.to(device, precision.base).train().requires_grad_(is_full)
+    model.unet.to(memory_format=layout_for(config, device, precision))
     model.text_encoder.to(device, precision.base).requires_grad_(is_full and has_text_encoder)
     model.text_encoder.train(has_text_encoder)
     peaks = dict(
