@@ -81,6 +81,7 @@ def plain_speed(
         seed=config.train.seed,
         cache_latents=cache_latents,
         mixed_precision="bf16",
+        has_prior=False,
     )
     ticks: list[float] = []
     train_plain(model, pairs, settings, lambda *_: ticks.append(time.perf_counter()))

@@ -29,7 +29,7 @@ Pair = dict[str, Any]
 class PlainSettings:
     """What the loop is told; `pairs` is the number of instance pictures, and of class pictures, in a batch.
 
-    Without class pictures there is no prior preservation, and `pairs` is the batch.
+    Without prior preservation there are no class pictures, and `pairs` is the batch.
     """
 
     steps: int
@@ -41,6 +41,7 @@ class PlainSettings:
     max_grad_norm: float = 1.0
     prior_weight: float = 1.0
     mixed_precision: str = "no"
+    has_prior: bool = True
 
 
 class Pairs(Dataset[Pair]):
@@ -176,7 +177,7 @@ def _loss(
         target = noise
     else:
         target = noise_scheduler.get_velocity(latents, noise, timesteps)
-    if len(batch["paths"]) == settings.pairs:
+    if not settings.has_prior:
         return F.mse_loss(predicted.float(), target.float(), reduction="mean")
     predicted, predicted_prior = torch.chunk(predicted, 2, dim=0)
     target, target_prior = torch.chunk(target, 2, dim=0)
