@@ -161,13 +161,14 @@ def measure(folder: Path, repeats: int, *, quick: bool, threads: int) -> list[di
     places = {name: folder / name for name in ("first", "steps", "caching", "scan", "events", "dashboard")}
     for place in places.values():
         place.mkdir()
+    seconds = 3.0 if quick else 20.0
+    shares = list(dashboards(places["dashboard"], seconds))
     rows = list(first_steps(places["first"], repeats, threads))
     step_rows = list(steps(places["steps"], repeats, quick=quick))
     rows += step_rows
     rows += cachings(places["caching"], repeats, 4 if quick else 20)
     rows += scans(places["scan"], 1 if quick else repeats, 100 if quick else 10_000)
-    rows += events(places["events"], repeats, step_rows)
-    return rows + list(dashboards(places["dashboard"], 3.0 if quick else 20.0))
+    return [*rows, *events(places["events"], repeats, step_rows), *shares]
 
 
 def table_of(results: dict[str, Any]) -> str:

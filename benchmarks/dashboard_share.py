@@ -22,6 +22,12 @@ from trainer_core.run.process import write_process_record
 
 SETTLING = 4.0
 """Seconds until the modules are imported and the first picture stands."""
+_IN_FRONT = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Makes the terminal the program's own, as a shell does: in the background it would print lines, not draw."""
 _LEAST_DRAWN = 200
 """Bytes a second that a dashboard on which something changes draws at the least."""
 
@@ -76,8 +82,10 @@ def _write_steps(
 def _attached(run: RunDirectory) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     master, child = pty.openpty()
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
-    command = [sys.executable, "-m", "dbtui", "attach", str(run.path)]
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
+    command = [sys.executable, "-c", _IN_FRONT, "-m", "dbtui", "attach", str(run.path)]
+    hidden = {"COLUMNS", "LINES", "NO_COLOR", "CI"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment["TERM"] = "xterm-256color"
     process = subprocess.Popen(
         command, stdin=child, stdout=child, stderr=child, env=environment, start_new_session=True
     )

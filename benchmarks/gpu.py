@@ -261,7 +261,7 @@ def main() -> int:
             "machine": machine(),
             "peaks_tflops": {name: round(peak / 1e12, 3) for name, peak in bench.peaks.items()},
             "presets": list(presets(bench, names)),
-            "plain": [] if options.presets_only else list(plain(bench)),
+            "plain": list(plain(bench)),
             "attention": [] if options.presets_only else list(attention(bench)),
             "ladder": [] if options.presets_only else list(ladder(bench)),
             "precisions": [] if options.presets_only else list(precisions(bench)),

@@ -200,6 +200,8 @@ def test_gpu_script_runs_on_a_cpu_with_tiny_models(tmp_path: Path):
     assert row["card_gb"] == 12
     assert row["memory"]["full_bf16"]  # fp16 is refused on a CPU
     assert row["fits_card"] is None  # there is no card to fit
+    assert [beside["batch_size"] for beside in results["plain"]] == [1, 2]
+    assert all(beside["ratio_to_plain"] > 0 and beside["ratio_to_plain_cached"] > 0 for beside in results["plain"])
 
 
 @pytest.mark.slow
