@@ -20,6 +20,7 @@ import torch
 import vs_diffusers
 from bench_data import draw_pictures, run_config
 from bench_model import FIFTH, TINY, Widths, random_model, sd1_configs
+from cpu_table import readme_with, table_of
 from cpu_work import caching, lay_out, opening, scan, telling
 from dashboard_share import dashboard_share
 from first_step import our_first_step, plain_first_step
@@ -31,6 +32,7 @@ from trainer_core.models.load import load_model
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.models.save import save_model
 
+README = Path(__file__).resolve().parents[1] / "README.md"
 HALF = Widths(unet=(160, 320, 640, 640), vae=(64, 128, 256, 256), text=384, text_layers=12)
 MOST_EVENTS, MOST_DASHBOARD = 0.01, 0.03
 SIDE = 64
@@ -171,42 +173,6 @@ def measure(folder: Path, repeats: int, *, quick: bool, threads: int) -> list[di
     return [*rows, *events(places["events"], repeats, step_rows), *shares]
 
 
-def table_of(results: dict[str, Any]) -> str:
-    """Return the results as Markdown."""
-    lines = [
-        "# On a CPU",
-        "",
-        "| | ours | plain : ours (min to max) | ten times the work takes | goal |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [_line(row) for row in results["rows"]]
-    about = results["machine"]
-    lines += [
-        "",
-        f"Medians; both sides in turn, {results['repeats']} times (the half-width U-Net and the larger scan less "
-        f"often). {about['cpu']}, {about['cores']} cores, threads of torch: {results['threads']}; load before and "
-        f"after: {about['load_1_minute_before']}, {results['load_1_minute_after']}, so it was "
-        f"{'busy with other work too' if about['load_1_minute_before'] > 1 else 'otherwise at rest'}.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _line(row: dict[str, Any]) -> str:
-    ratio, growth = row.get("ratio"), row.get("growth")
-    value = f"{row['ours']:.2%}" if row["unit"] == "share" else f"{row['ours']:.3g} s"
-    value += f", {row['mib']} MiB" if "mib" in row else ""
-    value += f", {row['per_second']:g} pictures/s" if "per_second" in row else ""
-    value += f", {row['microseconds']:g} µs" if "microseconds" in row else ""
-    shown = f"**{ratio['median']:.2f}** ({ratio['min']:.2f} to {ratio['max']:.2f})" if ratio else ""
-    grown = "" if growth is None else f"{growth:g} times as long"
-    if row["unit"] == "share" and "growth_of_rate" in row:
-        grown = f"{growth:g} times (steps so far), {row['growth_of_rate']:g} times (steps a second)"
-    grown += f", {row['mib_growth']:g} times the memory" if "mib_growth" in row else ""
-    goal = f"< {row['goal']:.0%}, {'reached' if row['reached'] else 'missed'}" if "goal" in row else ""
-    return f"| {row['row']} | {value} | {shown} | {grown} | {goal} |"
-
-
 def main() -> int:
     """Measure and write the results; exit code 1 if a goal is missed."""
     options = _parser().parse_args()
@@ -228,6 +194,8 @@ def main() -> int:
     }
     table = table_of(results)
     write_results(options.output, results, table)
+    if options.output.parent == RESULTS:
+        README.write_text(readme_with(README.read_text(encoding="utf-8"), results), encoding="utf-8")
     sys.stdout.write(json.dumps(results, indent=2) + "\n" if options.json else table)
     return 0 if all(row.get("reached", True) for row in rows) else 1
 

@@ -101,6 +101,16 @@ def test_docs_show_the_committed_results(load, name: str):
     assert load(name).table_of(results) == table
 
 
+def test_the_readme_shows_the_committed_ratios(load):
+    cpu = load("cpu")
+    results = json.loads((load("results_file").RESULTS / "cpu.json").read_text(encoding="utf-8"))
+    page = cpu.README.read_text(encoding="utf-8")
+    assert cpu.readme_with(page, results) == page
+    goals = [row for row in results["rows"] if "goal" in row]
+    assert len(goals) >= 2
+    assert all(row["reached"] is (row["ours"] < row["goal"]) for row in goals)
+
+
 def test_docs_show_the_committed_ladder(load):
     results_file, ladder = load("results_file"), load("ladder")
     results = json.loads((results_file.RESULTS / "ladder.json").read_text(encoding="utf-8"))
