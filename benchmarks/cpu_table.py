@@ -38,7 +38,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _value(row: dict[str, Any]) -> str:
-    value = f"{row['ours']:.2%}" if row["unit"] == "share" else f"{row['ours']:.3g} s"
+    value = f"{100 * row['ours']:.2g}%" if row["unit"] == "share" else f"{row['ours']:.3g} s"
     value += f", {row['mib']} MiB" if "mib" in row else ""
     value += f", {row['per_second']:g} pictures/s" if "per_second" in row else ""
     return value + (f", {row['microseconds']:g} µs" if "microseconds" in row else "")
