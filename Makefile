@@ -39,6 +39,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/cold_start.py
 	$(BIN)/python benchmarks/vs_diffusers.py
 	$(BIN)/python benchmarks/checkpoint.py
+	$(BIN)/python benchmarks/cpu.py
 
 bench-gpu: $(READY)
 	$(BIN)/python benchmarks/gpu.py

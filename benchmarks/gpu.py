@@ -11,6 +11,7 @@ import argparse
 import copy
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,12 +21,15 @@ from typing import Any
 import torch
 from bench_data import draw_pictures
 from bench_model import random_model
+from gpu_flops import flops_of_a_picture, measured_peak, published_peak
+from gpu_plain import BATCHES, REQUIRED, beside_plain
 from gpu_run import CONTEXT_GB, SETTLING_STEPS, Watched, watch
 from results_file import RESULTS, machine, say, write_results
 
 from dbtui.presets.library import find_text, shipped
 from trainer_core.config.reader import parse_config
 from trainer_core.config.schema import Config
+from trainer_core.memory.predict import predict
 from trainer_core.models.configs import read_configs
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.quiet import quiet_imports
@@ -53,6 +57,8 @@ LADDER = {
     "lora, base_dtype fp8": ("sd15-lora-8gb", 'memory.base_dtype="fp8"'),
 }
 """The rungs of the memory ladder: a preset, and the settings that make it one (docs/memory.md)."""
+PHASES = {"cache and placing": ("cache",), "train": ("passes", "update"), "preview": ("sample",)}
+"""The phases measured here, and what is predicted of each."""
 PRECISIONS = {
     "fp32": {},
     "fp16": {"mixed_precision": "fp16"},
@@ -68,6 +74,9 @@ class Bench:
     def __init__(self, folder: Path, device: torch.device, *, tiny: bool, steps: int) -> None:
         self.folder, self.device, self.tiny, self.steps = folder, device, tiny, steps
         self.models: dict[FamilyName, StableDiffusion] = {}
+        self.peaks = {"of_measured": measured_peak(device, side=512 if device.type == "cpu" else 8192)}
+        if device.type == "cuda" and (peak := published_peak(torch.cuda.get_device_name(device))):
+            self.peaks["of_published"] = peak
         draw_pictures(folder, 64 if tiny else 512, subject=4, classes=8)
 
     def preset(self, name: str, *overrides: str) -> Config:
@@ -88,11 +97,20 @@ class Bench:
 
     def watch(self, config: Config, *, card_gb: float | None = None) -> Watched:
         """Train a copy of the start model by `config`."""
-        model = copy.deepcopy(self._model(config))
+        model = copy.deepcopy(self.model(config))
         runs = self.folder / "runs"
         return watch(config, model, self.device, runs, card_gb=card_gb, profiled_steps=PROFILED_STEPS)
 
-    def _model(self, config: Config) -> StableDiffusion:
+    def share_of_peak(self, config: Config, watched: Watched) -> dict[str, float] | None:
+        """Return the operations a second, and their share of what the device can do; None for tiny models."""
+        if self.tiny or not watched.images_per_s:
+            return None
+        rate = watched.images_per_s * flops_of_a_picture(config)
+        shares = {name: round(rate / peak, 4) for name, peak in self.peaks.items()}
+        return {"tflops": round(rate / 1e12, 2), **shares}
+
+    def model(self, config: Config) -> StableDiffusion:
+        """Return the start model of the family; it is not to be changed."""
         family: FamilyName = "sd2" if config.model.family == "sd2" else "sd1"
         if family not in self.models:
             self.models.clear()  # one full-size model in memory at a time
@@ -124,9 +142,33 @@ def presets(bench: Bench, names: list[str]) -> Iterator[dict[str, Any]]:
             "batch_size": config.train.batch_size,
             "resolution": list(config.dataset.resolution),
             **whole.as_dict(),
+            "predicted_gb": None if bench.tiny else predicted(config),
+            "share_of_peak": bench.share_of_peak(config, whole),
             "fits_card": None if limited is None else limited.problem is None,
             "problem_on_card": limited.problem if limited else None,
         }
+
+
+def plain(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Yield ours beside the plain loop with the same settings."""
+
+    def config_of(*overrides: str) -> Config:
+        return bench.preset(ATTENTION_PRESET, *overrides)
+
+    batches = (1, 2) if bench.tiny else BATCHES
+    yield from beside_plain(config_of, bench.model, bench.watch, bench.folder, steps=bench.steps, batches=batches)
+
+
+def predicted(config: Config) -> dict[str, float] | None:
+    """Return the predicted peak of each phase in GiB, tensors alone; None where the table does not know."""
+    family: FamilyName = "sd2" if config.model.family == "sd2" else "sd1"
+    found = predict(config, family)
+    if found is None:
+        return None
+    peaks = {
+        name: [found.phases[each] for each in parts if each in found.phases] for name, parts in PHASES.items()
+    }
+    return {name: round(max(sizes) / 2**30, 3) for name, sizes in peaks.items() if sizes}
 
 
 def attention(bench: Bench) -> Iterator[dict[str, Any]]:
@@ -172,6 +214,12 @@ def verdict(results: dict[str, Any]) -> list[str]:
         if row.get("fits_card") is False:
             problems.append(f"{name}: does not fit {row['card_gb']:g} GB: {row['problem_on_card']}")
         problems += _waits(name, row) if results["device"] != "cpu" else []
+    if results["device"] != "cpu":
+        problems += [
+            f"batch {row['batch_size']}: {row['ratio_to_plain']} times the plain loop, {REQUIRED} wanted"
+            for row in results.get("plain", ())
+            if (row["ratio_to_plain"] or 0) < REQUIRED
+        ]
     return problems
 
 
@@ -211,13 +259,16 @@ def main() -> int:
             "steps": options.steps,
             "context_gb": CONTEXT_GB,
             "machine": machine(),
+            "peaks_tflops": {name: round(peak / 1e12, 3) for name, peak in bench.peaks.items()},
             "presets": list(presets(bench, names)),
+            "plain": list(plain(bench)),
             "attention": [] if options.presets_only else list(attention(bench)),
             "ladder": [] if options.presets_only else list(ladder(bench)),
             "precisions": [] if options.presets_only else list(precisions(bench)),
         }
     results["problems"] = verdict(results)
-    write_results(options.output, results)
+    device_name = re.sub(r"[^a-z0-9]+", "-", results["device"].lower()).strip("-")
+    write_results(options.output or RESULTS / f"gpu-{device_name}.json", results)
     sys.stdout.write(json.dumps(results, indent=2) + "\n")
     return 1 if results["problems"] else 0
 
@@ -231,7 +282,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--presets-only", action="store_true", help="leave out attention, the ladder and precisions"
     )
-    parser.add_argument("--output", type=Path, default=RESULTS / "gpu.json", help="the JSON file")
+    parser.add_argument("--output", type=Path, help="the JSON file (benchmarks/results/gpu-<device>.json)")
     return parser
 
 

@@ -27,7 +27,10 @@ Pair = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PlainSettings:
-    """What the loop is told; `pairs` is the number of instance pictures, and of class pictures, in a batch."""
+    """What the loop is told; `pairs` is the number of instance pictures, and of class pictures, in a batch.
+
+    Without prior preservation there are no class pictures, and `pairs` is the batch.
+    """
 
     steps: int
     pairs: int
@@ -37,6 +40,8 @@ class PlainSettings:
     cache_latents: bool
     max_grad_norm: float = 1.0
     prior_weight: float = 1.0
+    mixed_precision: str = "no"
+    has_prior: bool = True
 
 
 class Pairs(Dataset[Pair]):
@@ -52,12 +57,16 @@ class Pairs(Dataset[Pair]):
         return max(len(self.instance), len(self.classes))
 
     def __getitem__(self, index: int) -> Pair:
-        paths = self.instance[index % len(self.instance)], self.classes[index % len(self.classes)]
+        paths = self.paths(index)
         return {
             "paths": paths,
             "pixels": [open_picture(path, self.side) for path in paths],
-            "ids": [self.tokenize(prompt) for prompt in self.prompts],
+            "ids": [self.tokenize(prompt) for prompt, _ in zip(self.prompts, paths, strict=False)],
         }
+
+    def paths(self, index: int) -> list[Path]:
+        """Return the pictures of a row."""
+        return [each[index % len(each)] for each in (self.instance, self.classes) if each]
 
 
 class CachedPairs(Dataset[Pair]):
@@ -65,14 +74,14 @@ class CachedPairs(Dataset[Pair]):
 
     @torch.no_grad()
     def __init__(self, pairs: Pairs, vae: Any, device: torch.device) -> None:
-        ids = [pairs.tokenize(prompt) for prompt in pairs.prompts]
+        ids = [pairs.tokenize(prompt) for prompt, _ in zip(pairs.prompts, pairs.paths(0), strict=False)]
         kept: dict[Path, tuple[Tensor, Tensor]] = {}
         for path in dict.fromkeys([*pairs.instance, *pairs.classes]):
             posterior = vae.encode(open_picture(path, pairs.side)[None].to(device)).latent_dist
             kept[path] = posterior.mean[0], posterior.std[0]
         self.rows: list[Pair] = []
         for index in range(len(pairs)):
-            paths = pairs.instance[index % len(pairs.instance)], pairs.classes[index % len(pairs.classes)]
+            paths = pairs.paths(index)
             self.rows.append({"paths": paths, "latents": [kept[path] for path in paths], "ids": ids})
 
     def __len__(self) -> int:
@@ -97,7 +106,7 @@ def collate(rows: list[Pair]) -> Pair:
     """Put the instance half before the class half."""
     batch: Pair = {}
     for key in rows[0]:
-        values = [row[key][half] for half in (0, 1) for row in rows]
+        values = [row[key][half] for half in range(len(rows[0][key])) for row in rows]
         if key == "latents":
             batch[key] = tuple(torch.stack(column) for column in zip(*values, strict=True))
         else:
@@ -110,11 +119,13 @@ def train_plain(
 ) -> None:
     """Train U-Net and text encoder of `model` in place; `after_step` gets steps done, pictures and loss."""
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
     from diffusers import DDPMScheduler
     from diffusers.optimization import get_scheduler
     from tqdm.auto import tqdm
 
-    accelerator = Accelerator(gradient_accumulation_steps=1, mixed_precision="no")
+    AcceleratorState._reset_state(reset_partial_state=True)  # it remembers the precision of an earlier loop
+    accelerator = Accelerator(gradient_accumulation_steps=1, mixed_precision=settings.mixed_precision)
     torch.manual_seed(settings.seed)
     unet, text_encoder, vae = model.unet, model.text_encoder, model.vae
     vae.requires_grad_(False).to(accelerator.device)
@@ -166,6 +177,8 @@ def _loss(
         target = noise
     else:
         target = noise_scheduler.get_velocity(latents, noise, timesteps)
+    if not settings.has_prior:
+        return F.mse_loss(predicted.float(), target.float(), reduction="mean")
     predicted, predicted_prior = torch.chunk(predicted, 2, dim=0)
     target, target_prior = torch.chunk(target, 2, dim=0)
     prior_loss = F.mse_loss(predicted_prior.float(), target_prior.float(), reduction="mean")

@@ -91,7 +91,7 @@ def test_ratio_is_taken_repetition_by_repetition(load):
     assert spread.as_dict() == {"median": 2.0, "min": 1.0, "max": 3.0}
 
 
-@pytest.mark.parametrize("name", ["vs_diffusers", "cold_start", "checkpoint"])
+@pytest.mark.parametrize("name", ["vs_diffusers", "cold_start", "checkpoint", "cpu"])
 def test_docs_show_the_committed_results(load, name: str):
     results_file = load("results_file")
     table = (results_file.RESULTS / f"{name}.md").read_text(encoding="utf-8")
@@ -101,6 +101,16 @@ def test_docs_show_the_committed_results(load, name: str):
     assert load(name).table_of(results) == table
 
 
+def test_the_readme_shows_the_committed_ratios(load):
+    cpu = load("cpu")
+    results = json.loads((load("results_file").RESULTS / "cpu.json").read_text(encoding="utf-8"))
+    page = cpu.README.read_text(encoding="utf-8")
+    assert cpu.readme_with(page, results) == page
+    goals = [row for row in results["rows"] if "goal" in row]
+    assert len(goals) >= 2
+    assert all(row["reached"] is (row["ours"] < row["goal"]) for row in goals)
+
+
 def test_docs_show_the_committed_ladder(load):
     results_file, ladder = load("results_file"), load("ladder")
     results = json.loads((results_file.RESULTS / "ladder.json").read_text(encoding="utf-8"))
@@ -108,6 +118,41 @@ def test_docs_show_the_committed_ladder(load):
     assert results_file.with_table(page, "ladder", ladder.table_of(results)) == page
     assert [row["rung"] for row in results["memory"]] == list(ladder.MEMORY)
     assert [row["rung"] for row in results["speed"]] == list(ladder.SPEED)
+
+
+@pytest.mark.slow
+def test_everything_of_the_cpu_benchmark_is_measured(tmp_path: Path):
+    output = tmp_path / "cpu.json"
+    command = [sys.executable, str(BENCHMARKS / "cpu.py"), "--quick", "--repeats", "1", "--output", str(output)]
+    assert subprocess.run(command, capture_output=True).returncode in {0, 1}  # 1: a goal is missed
+    rows = json.loads(output.read_text())["rows"]
+    assert [row["row"].split()[0] for row in rows] == [
+        *("start", "CPU", "a", "caching", "dbtui", "dbtui", "events", "dashboard")
+    ]
+    assert all(row["ours"] > 0 for row in rows)
+    assert sum("goal" in row for row in rows) == 2
+
+
+def test_the_plain_loop_trains_without_class_pictures_too(load, tmp_path: Path):
+    bench_model, plain_loop = load("bench_model"), load("plain_loop")
+    model = bench_model.random_model(bench_model.sd1_configs(bench_model.TINY))
+    instance, _ = load("bench_data").draw_pictures(tmp_path, SIDE, subject=2, classes=0)
+    tokenize = plain_loop.clip_tokenize(_tokenizer_folder(tmp_path))
+    pairs = plain_loop.Pairs(instance, [], ("sls frog", ""), SIDE, tokenize)
+    seen: list[tuple[int, float]] = []
+    shared = {"steps": 1, "pairs": 2, "side": SIDE, "learning_rate": 1e-4, "seed": 1, "cache_latents": True}
+    settings = plain_loop.PlainSettings(**shared, mixed_precision="bf16", has_prior=False)
+    plain_loop.train_plain(model, pairs, settings, lambda _, pictures, loss: seen.append((len(pictures), loss)))
+    assert [count for count, _ in seen] == [2]
+    assert 0.25 < seen[0][1] < 5  # one mean of squared unit noise
+
+
+def test_a_bf16_peak_is_that_of_the_card_by_its_name(load):
+    flops = load("gpu_flops")
+    assert flops.published_peak("NVIDIA H200") == 989e12
+    assert flops.published_peak("NVIDIA L40S") == 362e12  # no L4
+    assert flops.published_peak("Some Card") is None
+    assert flops.measured_peak(torch.device("cpu"), side=32, repeats=1) > 0
 
 
 @pytest.mark.slow
@@ -165,6 +210,8 @@ def test_gpu_script_runs_on_a_cpu_with_tiny_models(tmp_path: Path):
     assert row["card_gb"] == 12
     assert row["memory"]["full_bf16"]  # fp16 is refused on a CPU
     assert row["fits_card"] is None  # there is no card to fit
+    assert [beside["batch_size"] for beside in results["plain"]] == [1, 2]
+    assert all(beside["ratio_to_plain"] > 0 and beside["ratio_to_plain_cached"] > 0 for beside in results["plain"])
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from trainer_core.config.learning_rules import LEARNING_RULES
 from trainer_core.config.prior_rules import PRIOR_RULES
 from trainer_core.config.problems import Problems
 from trainer_core.config.schema import Config, Prompt
+from trainer_core.config.speed_rules import SPEED_RULES
 from trainer_core.config.text_rules import TEXT_RULES
 from trainer_core.on_disk import is_absent
 from trainer_core.text import safe_text
@@ -182,4 +183,5 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
     (("log.tensorboard", "log.wandb", "log.dir", "log.prefix"), _place_of_no_log),
     (("method.train", "save.format"), _format_of_a_lora),
     *PRIOR_RULES,
+    *SPEED_RULES,
 )

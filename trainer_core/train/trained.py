@@ -19,6 +19,7 @@ from trainer_core.models.streamed import stream
 from trainer_core.train.attention import set_attention
 from trainer_core.train.learning_rate import peak_learning_rates
 from trainer_core.train.precision import Precision
+from trainer_core.train.weight_layout import layout_for
 
 _ALWAYS_THERE = ("conv_in", "conv_out", "time_embedding")
 """Modules of the U-Net that all of its numbers pass, and that are small."""
@@ -76,6 +77,7 @@ def place_for_training(
     if adapters is not None and bus is not None and config.memory.stream_weights:
         stream_weights(model, bus, precision.base, text_encoder=has_text_encoder)
     model.unet.to(device, precision.base).train().requires_grad_(is_full)
+    model.unet.to(memory_format=layout_for(config, device, precision))
     model.text_encoder.to(device, precision.base).requires_grad_(is_full and has_text_encoder)
     model.text_encoder.train(has_text_encoder)
     peaks = dict(

@@ -21,7 +21,8 @@ from trainer_core.train import job as jobs
 from trainer_core.train import streaming
 from trainer_core.train.job import Job
 from trainer_core.train.loop import train
-from trainer_core.train.passes import batch_losses
+from trainer_core.train.passes import Passes, batch_losses
+from trainer_core.train.take_step import steps_of
 
 from .observer import Enough, Observer, Tables
 
@@ -99,6 +100,19 @@ def threads(observer: Observer, tables: Tables) -> Any:
 
     with _calls(ThreadPoolExecutor, "__init__", pools):
         observer.run(tables, loop)
+    return seen
+
+
+def compiled(observer: Observer, tables: Tables) -> Any:
+    """Blocks of the U-Net that a step would run compiled."""
+    seen = []
+
+    def loop(job: Job, *_: Any) -> None:
+        with steps_of(job, Passes(job)) as steps, steps.kernels:
+            seen.extend(name for name, block in job.model.unet.named_modules() if block._compiled_call_impl)
+        raise Enough
+
+    observer.run(tables, loop)
     return seen
 
 
@@ -254,6 +268,7 @@ LOOKS = {
         events,
         threads,
         drawn,
+        compiled,
         memory,
         gradients,
         short_of_memory,

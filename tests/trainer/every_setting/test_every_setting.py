@@ -37,7 +37,7 @@ AFFECTS = {
     "loss": {"learned"},
     "file": {"files", "requests"},
     "event": {"events"},
-    "kernel": {"threads", "drawn"},
+    "kernel": {"threads", "drawn", "compiled"},
     "memory": {"memory", "gradients", "short_of_memory", "moved"},
     "list": {"presets"},
 }

@@ -235,6 +235,14 @@ class Train(Table):
         le=64,
         changeable=True,
     )
+    compile: Literal["auto", "on", "off"] = setting(
+        "auto",
+        "Compile the U-Net's repeated blocks (torch.compile): each step is faster, the first a minute or more"
+        " longer. auto does on a GPU where the training has 2000 steps or more, and no LoRA with dropout.",
+        group="Memory",
+        affects="kernel",
+        changeable=True,
+    )
     cpu_threads: int | None = setting(
         None,
         "CPU threads of torch; all cores if not given.",
