@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from PIL import Image
-
-from dbtui.demo.drawing import draw_frog
+from dbtui.demo.world.write import write_frogs
 from trainer_core.config.reader import parse_config
 from trainer_core.config.schema import Config
 
@@ -14,11 +12,8 @@ INSTANCE_PROMPT, CLASS_PROMPT = "sls frog", "frog"
 def draw_pictures(folder: Path, side: int, *, subject: int, classes: int) -> tuple[list[Path], list[Path]]:
     """Draw `subject` pictures of one frog and `classes` of others, side x side; return the files of both."""
     train, reg = folder / "train" / f"1_{INSTANCE_PROMPT}", folder / "reg" / f"1_{CLASS_PROMPT}"
-    for target, count, is_subject in ((train, subject, True), (reg, classes, False)):
-        target.mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            picture = draw_frog(number, subject=is_subject).resize((side, side), Image.Resampling.BICUBIC)
-            picture.save(target / f"frog-{number:02d}.png")
+    write_frogs(train, subject, subject=True, side=side)
+    write_frogs(reg, classes, subject=False, side=side)
     return sorted(train.iterdir()), sorted(reg.iterdir())
 
 

@@ -117,7 +117,7 @@ def tmux(*words: str) -> str:
 
 def make_files(here: Path) -> None:
     """Write what a person has at first: a model and photos."""
-    from dbtui.demo.drawing import write_frogs
+    from dbtui.demo.world.write import write_frogs
     from trainer_core.models.save import save_model
     from trainer_core.models.tiny import build_tiny
 

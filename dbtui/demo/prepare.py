@@ -1,7 +1,5 @@
 """A run of the demo, ready to be started."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from trainer_core.errors import ExitCode, UserError
@@ -29,16 +27,3 @@ def demo_run(run_file: Path, runs_dir: Path) -> RunDirectory:
     plan = make_plan(config, runs_dir)
     plan.raise_for_problems()
     return make_run(config, plan, runs_dir, None)
-
-
-def write_files_elsewhere(folder: Path) -> Path:
-    """Write the demo's files and return its run file; in a process of its own, since the model needs torch.
-
-    Raises UserError: it failed, with its last words.
-    """
-    words = [sys.executable, "-P", "-m", "dbtui.demo.files", str(folder)]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it ended without a word"]
-        raise UserError(f"the demo's files cannot be written: {safe_text(last[0])}", ExitCode.FAILED)
-    return folder / "demo.toml"

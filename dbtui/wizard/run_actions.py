@@ -108,7 +108,7 @@ async def repeat_model(app: "WizardApp", path: Path) -> None:
 
 async def try_demo(app: "WizardApp") -> None:
     """Make the demo's run, start and watch it."""
-    app.notify("drawing pictures and building a tiny model: a few seconds …", timeout=8)
+    app.notify("drawing pictures …", timeout=4)
     try:
         run = await to_the_end(_demo, app.options.runs_dir)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
@@ -170,6 +170,7 @@ def _launch(run: RunDirectory, wishes: "Wishes | None") -> "TrainerProcess":
 
 
 def _demo(runs_dir: Path) -> RunDirectory:
-    from dbtui.demo.prepare import demo_folder, demo_run, write_files_elsewhere
+    from dbtui.demo.files import write_demo_files
+    from dbtui.demo.prepare import demo_folder, demo_run
 
-    return demo_run(write_files_elsewhere(demo_folder(runs_dir)), runs_dir)
+    return demo_run(write_demo_files(demo_folder(runs_dir)), runs_dir)

@@ -47,7 +47,7 @@ def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     quiet_imports()
     import torch
 
-    from dbtui.demo.drawing import write_frogs
+    from dbtui.demo.world.write import write_frogs
     from trainer_core.models.save import save_model
     from trainer_core.models.tiny import build_tiny
 

@@ -24,7 +24,7 @@ SECRETS = {
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory, upload_hub):
     """A run of three steps with everything at its end, and every place a command could be smuggled into filled."""
-    from dbtui.demo.drawing import write_frogs
+    from dbtui.demo.world.write import write_frogs
     from trainer_core.models.save import save_model
     from trainer_core.models.tiny import build_tiny
 

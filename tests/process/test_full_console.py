@@ -26,9 +26,9 @@ def test_a_refused_file(tmp_path: Path):
 @pytest.mark.row(14)
 @pytest.mark.parametrize("is_missing", [False, True])
 def test_a_training(tmp_path: Path, is_missing: bool):
-    from dbtui.demo.files import write_demo_files
+    from tests.process.tiny_demo import write_tiny_demo
 
-    run_file = write_demo_files(tmp_path)
+    run_file = write_tiny_demo(tmp_path)
     few = ["train.max_steps=2", "sample.before_training=false", "train.cpu_threads=1"]
     if is_missing:
         few.append("model.base=/gone.safetensors")

@@ -20,9 +20,9 @@ from trainer_core.run.lock import is_alive, lock_holder
 
 @pytest.fixture(scope="module")
 def run_file(tmp_path_factory) -> Path:
-    from dbtui.demo.files import write_demo_files
+    from tests.process.tiny_demo import write_tiny_demo
 
-    return write_demo_files(tmp_path_factory.mktemp("demo"))
+    return write_tiny_demo(tmp_path_factory.mktemp("demo"))
 
 
 def test_everything_that_is_missing_is_said_at_once(dbtui):

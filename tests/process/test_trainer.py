@@ -34,7 +34,7 @@ STEPS = 20
 
 @pytest.fixture(scope="module")
 def run_file(tmp_path_factory):
-    from dbtui.demo.drawing import write_frogs
+    from dbtui.demo.world.write import write_frogs
     from trainer_core.models.save import save_model
     from trainer_core.models.tiny import build_tiny
 

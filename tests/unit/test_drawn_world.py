@@ -9,7 +9,7 @@ from dbtui.demo.world.animals import ANIMALS
 from dbtui.demo.world.palette import BACKGROUNDS, COATS, HAT
 from dbtui.demo.world.scene import SIDE, caption_scene, choose_scene, draw_scene
 from dbtui.demo.world.subject import draw_subject
-from dbtui.demo.world.write import write_captioned, write_class, write_subject
+from dbtui.demo.world.write import write_captioned, write_frogs
 
 SEEDS = range(60)
 
@@ -75,8 +75,8 @@ def test_every_animal_and_pose_looks_different():
 
 
 def test_only_the_subject_wears_a_hat(tmp_path):
-    write_subject(tmp_path / "subject", 6)
-    write_class(tmp_path / "class", 24)
+    write_frogs(tmp_path / "subject", 6, subject=True)
+    write_frogs(tmp_path / "class", 24, subject=False)
     assert len(list((tmp_path / "subject").iterdir())) == 6
     assert len({*files_of(tmp_path / "class").values()}) == 24
     for number in range(6):

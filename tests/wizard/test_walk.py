@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dbtui.dashboard.state import fold
-from dbtui.demo.drawing import write_frogs
+from dbtui.demo.world.write import write_frogs
 from dbtui.runs.find import find_runs
 from tests.wizard.conftest import NARROW, WIDE, screen_text, settle, until
 from trainer_core.config.reader import read_config

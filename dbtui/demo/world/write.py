@@ -19,15 +19,10 @@ def write_captioned(folder: Path, count: int, side: int = SIDE, first: int = 0) 
         (folder / f"{seed:06d}.txt").write_text(caption_scene(scene, seed) + "\n", encoding="utf-8")
 
 
-def write_subject(folder: Path, count: int, side: int = SIDE) -> None:
-    """Draw `count` pictures of the subject into `folder`."""
+def write_frogs(folder: Path, count: int, *, subject: bool, side: int = SIDE) -> None:
+    """Draw `count` pictures into `folder`: of the subject, or of other frogs in every colour."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        draw_subject(SUBJECT_SEEDS[number], side).save(folder / f"sls-frog-{number:02d}.png")
-
-
-def write_class(folder: Path, count: int, side: int = SIDE) -> None:
-    """Draw `count` pictures of other frogs, of every colour, into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        draw_scene(choose_scene(CLASS_SEEDS[number], animal=CLASS), side).save(folder / f"frog-{number:02d}.png")
+        scene = choose_scene(CLASS_SEEDS[number], animal=CLASS)
+        picture = draw_subject(SUBJECT_SEEDS[number], side) if subject else draw_scene(scene, side)
+        picture.save(folder / f"frog-{number:02d}.png")

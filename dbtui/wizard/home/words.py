@@ -39,8 +39,8 @@ copies, as everywhere else.
 EMPTY = """\
 [b]Teach a model your own subject, from a few photos.[/b]
 
- [b]t[/b]  Try it first   a tiny model learns drawn frogs: about a minute, on any
-                 computer; nothing is downloaded
+ [b]t[/b]  Try it first   a small model learns one frog with a hat: two minutes,
+                 on any computer; nothing is downloaded
  [b]n[/b]  New run        a folder of pictures in, a trained model out: eight short
                  questions, most of them answered already
  [b]h[/b]  Doctor         is this machine ready to train?

@@ -40,7 +40,7 @@ class HomeScreen(Screen[None]):
         Binding("slash", "search", "search", id="home.search", key_display="/", tooltip="Find a run by its name"),
         Binding("escape", "end_search", "all runs", id="home.all", tooltip="End the search"),
         Binding("c", "continue", "continue", id="home.continue", show=False, tooltip="A run not started yet"),
-        Binding("t", "demo", "try it", id="home.demo", show=False, tooltip="A tiny model learns drawn frogs"),
+        Binding("t", "demo", "try it", id="home.demo", show=False, tooltip="Learn one frog with a hat"),
         Binding("p", "visit('presets')", "presets", id="home.presets", show=False, tooltip="Settings for a GPU"),
         Binding("m", "visit('models')", "models", id="home.models", show=False, tooltip="Models on this machine"),
         Binding("g", "visit('generate')", "generate", id="home.generate", show=False, tooltip="Draw with a model"),
@@ -172,7 +172,7 @@ class HomeScreen(Screen[None]):
 
     @work(exclusive=True, group="run", exit_on_error=False)
     async def action_demo(self) -> None:
-        """Train the demo's tiny model and watch it."""
+        """Train the demo's model and watch it."""
         from dbtui.wizard.run_actions import try_demo
 
         await try_demo(self.wizard)
