@@ -15,6 +15,8 @@ from trainer_core.models.family import COMPONENTS, Component, Prediction, family
 from trainer_core.models.model import StableDiffusion
 from trainer_core.models.sniff import FamilyName, ModelInfo
 
+_CONVOLUTION = 4
+"""Dimensions of what has a memory format."""
 Make = Callable[[torch.Size], Tensor]
 """Gives a weight its tensor."""
 Configs = Mapping[str, ModuleConfig]
@@ -66,9 +68,12 @@ def _module(component: Component, config: ModuleConfig, make: Make) -> nn.Module
     return module
 
 
-def _to(module: nn.Module, *where: Any) -> nn.Module:
+def _to(module: nn.Module, *where: Any, memory_format: torch.memory_format | None = None) -> nn.Module:
     """Stands in for `Module.to`, which swaps the contents of tensors; fake ones do not let it."""
     for owner in module.modules():
         for name, parameter in owner.named_parameters(recurse=False):
-            owner.register_parameter(name, nn.Parameter(parameter.detach().to(*where), parameter.requires_grad))
+            moved = parameter.detach().to(*where) if where else parameter.detach()
+            if memory_format is not None and moved.dim() == _CONVOLUTION:
+                moved = moved.contiguous(memory_format=memory_format)
+            owner.register_parameter(name, nn.Parameter(moved, parameter.requires_grad))
     return module

@@ -77,7 +77,9 @@ def place_for_training(
     if adapters is not None and bus is not None and config.memory.stream_weights:
         stream_weights(model, bus, precision.base, text_encoder=has_text_encoder)
     model.unet.to(device, precision.base).train().requires_grad_(is_full)
-    model.unet.to(memory_format=layout_for(config, device, precision))
+    layout = layout_for(config, device, precision)
+    if layout is not torch.contiguous_format:
+        model.unet.to(memory_format=layout)
     model.text_encoder.to(device, precision.base).requires_grad_(is_full and has_text_encoder)
     model.text_encoder.train(has_text_encoder)
     peaks = dict(
