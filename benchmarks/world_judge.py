@@ -42,7 +42,8 @@ class Judge(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Return [n, 64] for pictures [n, 3, 64, 64] in -1..1."""
-        return self.reading(self.layers(pictures))  # type: ignore[no-any-return]
+        features: Tensor = self.reading(self.layers(pictures))
+        return features
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Return the logits of each of LABELS."""

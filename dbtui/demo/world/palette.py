@@ -34,4 +34,5 @@ def shade(color: Color, light: float) -> Color:
     if light <= 1:
         return int(red * light), int(green * light), int(blue * light)
     share = light - 1
-    return tuple(int(part + (255 - part) * share) for part in color)  # type: ignore[return-value]
+    red, green, blue = (int(part + (255 - part) * share) for part in color)
+    return red, green, blue
