@@ -14,16 +14,16 @@ def table_of(results: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [_line(row) for row in results["rows"]]
-    about = results["machine"]
-    lines += [
-        "",
-        f"Medians; both sides in turn, {results['repeats']} times (the half-width U-Net and the larger scan less "
-        f"often). {about['cpu']}, {about['cores']} cores, threads of torch: {results['threads']}; load before and "
-        f"after: {about['load_1_minute_before']}, {results['load_1_minute_after']}, so it was "
-        f"{'busy with other work too' if about['load_1_minute_before'] > 1 else 'otherwise at rest'}.",
-        "",
-    ]
+    how = f"Medians; both sides in turn, {results['repeats']} times (half-width U-Net and larger scan less often)."
+    lines += ["", f"{how} {_machine(results)}", ""]
     return "\n".join(lines)
+
+
+def _machine(results: dict[str, Any]) -> str:
+    """Say what it ran on, and how busy that was: this work alone makes a load of one or two."""
+    about, after = results["machine"], results["load_1_minute_after"]
+    loads = f"load before and after: {about['load_1_minute_before']}, {after}"
+    return f"{about['cpu']}, {about['cores']} cores, threads of torch: {results['threads']}; {loads}."
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -57,7 +57,4 @@ def readme_with(page: str, results: dict[str, Any]) -> str:
         if "scan" in row["row"]:
             said = f"a bare loop that opens them takes {row['plain']:.3g} s"
         lines.append(f"| {row['row']} | {_value(row)} | {said} |")
-    about = results["machine"]
-    lines += ["", f"{about['cpu']}, {about['cores']} cores, one thread of torch; busy with other work (load "]
-    lines[-1] += f"{about['load_1_minute_before']}), so the ratios say more than the times."
-    return with_table(page, "cpu", "\n".join([*lines, ""]))
+    return with_table(page, "cpu", "\n".join([*lines, "", _machine(results), ""]))

@@ -1,12 +1,15 @@
 """The trainings that benchmarks/learning.py compares: how each is told to the trainer."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 
+from dbtui.demo.files import MODEL_FILE
 from dbtui.demo.world.scene import choose_scene, draw_scene
 from dbtui.demo.world.subject import CLASS, IDENTIFIER, draw_subject, subject_scene
 from dbtui.demo.world.write import CLASS_SEEDS, SUBJECT_SEEDS
@@ -49,7 +52,7 @@ class Method:
     @property
     def takes_class_pictures(self) -> bool:
         """Whether prior preservation is a choice."""
-        return self.tables["method"]["captions"] != "finetune"
+        return bool(self.tables["method"]["captions"] != "finetune")
 
 
 _SUBJECT = f"a {IDENTIFIER} {CLASS}"
@@ -73,11 +76,18 @@ METHODS = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One training: a key of METHODS, its learning rate, and whether class pictures are used."""
+    """One training: a key of METHODS, its learning rate, and whether class pictures are used.
+
+    Attributes:
+        more: tables of settings that come on top.
+        caption: in place of the method's.
+    """
 
     method: str
     rate: float
     prior: bool
+    more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    caption: str | None = None
 
     @property
     def title(self) -> str:
@@ -105,13 +115,15 @@ def write_pictures(folder: Path) -> None:
 def run_config(case: Case, folder: Path, model: Path, *, steps: int | None, seed: int) -> Config:
     """Return the training of `case` on what `write_pictures` wrote; captions are written beside the pictures."""
     method = METHODS[case.method]
-    _write_captions(folder, method.caption)
+    _write_captions(folder, case.caption or method.caption)
     tables = {**tomllib.loads(SETTINGS), **method.tables}
     tables["model"] = {"base": str(model.resolve())}
     tables["optimizer"] = {"type": "adamw", "learning_rate": case.rate}
     tables["train"] |= {"seed": seed} | ({"max_steps": steps} if steps else {})
     if case.prior:
         tables["dataset"]["reg_dir"] = "reg"
+    for name, values in case.more.items():
+        tables[name] = {**tables.get(name, {}), **values}
     return parse_config(tomlkit.dumps(tables), "the benchmark's run file", folder=folder)
 
 
@@ -124,3 +136,8 @@ def _write_captions(folder: Path, caption: str | None) -> None:
         else:
             background = subject_scene(SUBJECT_SEEDS[number]).background
             beside.write_text(caption.format(background=background) + "\n", encoding="utf-8")
+
+
+def shipped_model() -> Path:
+    """Return the file of the demo model."""
+    return Path(str(resources.files("dbtui.demo") / "model" / MODEL_FILE))
