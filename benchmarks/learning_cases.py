@@ -56,12 +56,12 @@ class Method:
 
 
 _SUBJECT = f"a {IDENTIFIER} {CLASS}"
-_WHOLE = (1e-6, 2e-4, 5e-4, 1e-3)
+_WHOLE = (1e-6, 5e-4, 1e-3)
 METHODS = {
     "full": Method({"method": {"captions": "dreambooth"}}, _WHOLE, None, _SUBJECT),
     "lora": Method(
         {"method": {"captions": "dreambooth", "train": "lora"}, "network": {"rank": 8}},
-        (1e-4, 1e-3, 2e-3, 4e-3),
+        (1e-4, 2e-3, 4e-3),
         None,
         _SUBJECT,
     ),

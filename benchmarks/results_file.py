@@ -54,15 +54,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write_results(path: Path, results: dict[str, Any], table: str | None = None) -> None:
-    """Write a JSON file and a Markdown file beside it; a table that is committed goes into the docs too."""
+def write_results(path: Path, results: dict[str, Any], table: str | None = None, page: Path = PAGE) -> None:
+    """Write a JSON file and a Markdown file beside it; a committed table goes into a page of the docs too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if table is None:
         return
     path.with_suffix(".md").write_text(table, encoding="utf-8")
-    if path.parent == RESULTS and PAGE.is_file():
-        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), path.stem, table), encoding="utf-8")
+    if path.parent == RESULTS and page.is_file():
+        page.write_text(with_table(page.read_text(encoding="utf-8"), path.stem, table), encoding="utf-8")
 
 
 def with_table(page: str, name: str, table: str) -> str:
@@ -70,7 +70,7 @@ def with_table(page: str, name: str, table: str) -> str:
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, found, rest = page.partition(begin)
     if not found or end not in rest:
-        raise ValueError(f"{PAGE.name} has no place for the table {name}")
+        raise ValueError(f"the page has no place for the table {name}")
     body = table.partition("\n")[2]
     return f"{before}{begin}{body}\n{rest[rest.index(end) :]}"
 
