@@ -1,11 +1,13 @@
 """Which of the saved models to take: told from a run's events, with its reason in words. No torch.
 
-The rule: of the models whose loss is near the lowest, the one whose class moved least from the start model. Near
-is counted in the fall of the loss since before the first step. On pictures that were not trained, the loss rises
-again with overtraining, so near is narrow; on the training's own it goes on falling, ever slower, while the model
-learns them by heart, so near is wider, and it is the drift that tells.
+The rule weighs what was learned against what the class lost. Learned is the share of the fall of the loss since
+before the first step, in logarithms: halving it counts the same anywhere. On the training's own pictures
+it goes on falling, ever slower, while the model learns them by heart; on held-out ones it rises again. Lost is the
+drift, DRIFT_COSTS times as heavy, of models that learned enough. The weight was chosen on the drawn world
+(benchmarks/suggested.py).
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +17,17 @@ from trainer_core.run.directory import RunDirectory
 
 Event = dict[str, Any]
 
-NEAR_HELD_OUT, NEAR_TRAINED = 0.02, 0.10
-"""Share of the fall of the loss within which a loss counts as near the lowest."""
-CLEARLY_LESS = 0.9
-"""A drift counts as less where it is at most this share of the other."""
+DRIFT_COSTS = 6.0
+"""A drift by one percent outweighs this many percent of the fall of the loss."""
+ENOUGH = 0.5
+"""Share of the fall of the loss without which the subject is not there, however little the class drifted."""
+NEAR = 0.10
+"""Share of the fall of the loss within which a loss counts as near the lowest, where no drift is known."""
 STILL_FALLING = 0.05
 """Share of the whole fall by which the loss of the last model lies below that of the one before it."""
 _MOST = 4096
 _LARGEST = 1e15
+_SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +142,23 @@ def there(run: RunDirectory) -> Callable[[str], bool]:
 
 
 def _best(choices: Sequence[Measured], course: Sequence[Measured]) -> Measured:
-    lowest = min(choices, key=_loss)
-    near = NEAR_HELD_OUT if lowest.held_out else NEAR_TRAINED
-    limit = lowest.loss + near * max(0.0, _begin(course).loss - lowest.loss)
-    candidates = [each for each in choices if each.loss <= limit]
-    drifts = [(each.drift, each.step, each) for each in candidates if each.drift is not None]
-    if lowest.drift is None or len(drifts) < len(candidates):
-        return lowest if lowest.held_out else candidates[0]
-    drift, _, least = min(drifts, key=lambda each: each[:2])
-    return least if drift <= CLEARLY_LESS * lowest.drift else lowest
+    lowest, begin = min(choices, key=_loss), _begin(course)
+    if lowest.loss >= begin.loss:
+        return lowest
+    if any(each.drift is None for each in choices):
+        near = (each for each in choices if _learned(each, begin, lowest) >= 1 - NEAR)
+        return lowest if lowest.held_out else next(near)
+    enough = [each for each in choices if _learned(each, begin, lowest) >= ENOUGH]
+    return max(enough, key=lambda each: _learned(each, begin, lowest) - DRIFT_COSTS * (each.drift or 0.0))
+
+
+def _learned(measured: Measured, begin: Measured, lowest: Measured) -> float:
+    """Return the share of the fall of the loss, from `begin` to `lowest`, that is done: in logarithms."""
+    return _log(begin, measured) / _log(begin, lowest)
+
+
+def _log(one: Measured, other: Measured) -> float:
+    return math.log(max(one.loss, _SMALLEST) / max(other.loss, _SMALLEST))
 
 
 def _reason(best: Measured, choices: Sequence[Measured], course: Sequence[Measured]) -> str:
@@ -159,12 +172,11 @@ def _reason(best: Measured, choices: Sequence[Measured], course: Sequence[Measur
     if best is lowest:
         said = f"{what} is the lowest here ({begin.loss:.4f} before, {best.loss:.4f} now)"
     else:
-        share = (begin.loss - best.loss) / (begin.loss - lowest.loss)
+        share = _learned(best, begin, lowest)
         fall = f"{begin.loss:.4f} before, {best.loss:.4f} here"
         said = f"{what} has fallen by {share:.0%} of what it does in all ({fall})"
     if best is last:
-        before = choices[-2]
-        is_falling = before.loss - last.loss > STILL_FALLING * (begin.loss - last.loss)
+        is_falling = 1 - _learned(choices[-2], begin, last) > STILL_FALLING
         more = ["it is the last, and the loss still fell: more steps may be better"] if is_falling else []
         drift = [] if best.drift is None else [f"the class moved by {best.drift:.1%}"]
         return "; ".join([said, *drift, *more])
@@ -173,15 +185,18 @@ def _reason(best: Measured, choices: Sequence[Measured], course: Sequence[Measur
 
 def _later(best: Measured, last: Measured) -> list[str]:
     """Say what the later ones are like."""
-    later = "later ones fit the training pictures more" if not best.held_out else "later ones are no better"
-    if best.held_out and last.loss > best.loss:
+    if last.loss < best.loss:
+        what = "the held-out ones" if best.held_out else "the training pictures"
+        later = f"later ones fit {what} more"
+    elif best.held_out:
         later = f"later ones do worse on pictures that they have not seen ({last.loss:.4f} at step {last.step:,})"
-    if best.drift is not None and last.drift is not None:
-        return [
-            f"the class moved by {best.drift:.1%}",
-            f"{later}, and the class is off by {last.drift:.1%} at step {last.step:,}",
-        ]
-    return [later]
+    else:
+        later = "later ones are no better"
+    if best.drift is None or last.drift is None:
+        return [later]
+    if last.drift > best.drift:
+        later += f", and the class is off by {last.drift:.1%} at step {last.step:,}"
+    return [f"the class moved by {best.drift:.1%}", later]
 
 
 def _pictures(measured: Measured) -> str:
