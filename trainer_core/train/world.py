@@ -26,8 +26,8 @@ WAITING = timedelta(days=7)
 """How long a process waits for the first one, which may be drawing class pictures, saving or uploading."""
 _BUCKET = 2**24
 """Numbers that are added up in one go: 64 MiB in float32."""
-GOES_ON, SIGNALLED, STOPS = 0, 1, 2
-"""What a process says between two steps; the highest counts."""
+GOES_ON, SIGNALLED, STOPS, KEPT_WEIGHTS, WHOLE_STATE = range(5)
+"""What a process says between two steps; the highest counts. The last two ask for whole weights (train/sharded.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ class World:
             for gradient, total in zip(some, flat.split([each.numel() for each in some]), strict=True):
                 gradient.copy_(total.view_as(gradient))
 
-    def same_everywhere(self, tensors: Sequence[Tensor]) -> None:
-        """Give every process the first one's `tensors`."""
+    def same_everywhere(self, tensors: Sequence[Tensor], device: torch.device | None = None) -> None:
+        """Give every process the first one's `tensors`, which lie on `device` or are brought there one by one."""
         if self.is_alone:
             return
         with self._together(), torch.no_grad():
             for tensor in tensors:
-                held = tensor.detach().float().contiguous()  # gloo does not know every type of 16 bits
+                held = tensor.detach().to(device or tensor.device, torch.float32).contiguous()  # gloo does not know every type of 16 bits
                 dist.broadcast(held, 0)
                 tensor.copy_(held)
 
