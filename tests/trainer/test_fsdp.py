@@ -1,6 +1,8 @@
 """FSDP: two processes with a part of every weight each train as one does, and save what anybody can go on with."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,33 +11,83 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainer_core.train.checkpoint import newest_valid
+from trainer_core.config.writer import dump_config
+from trainer_core.run.directory import RunDirectory, create_run
+from trainer_core.train.checkpoint import Checkpoint, load_checkpoint, newest_valid, save_checkpoint
 from trainer_core.train.job import Job
 from trainer_core.train.loop import StepReport
-from trainer_core.train.resume import restore
+from trainer_core.train.result import save_result
+from trainer_core.train.resume import checkpoint_of
 
-from .test_several import FULL, events_of, exit_code, new_run, same_as
+from .test_several import FULL, PATIENCE, events_of, same_as
 
 Train = Callable[..., list[StepReport]]
-CUT = {"memory": {"fsdp": True}}
+EVERYTHING: dict[str, dict[str, Any]] = {
+    **FULL,
+    "train": {"max_steps": 4, "batch_size": 3},  # the fourth batch has one picture, the second process none of it
+    "optimizer": {"max_grad_norm": 0.05},
+    "ema": {"enable": True, "decay": 0.5},
+    "sample": {"prompts": [{"prompt": "a frog", "steps": 1, "width": 64, "height": 64}], "every_n_steps": 3},
+    "validation": {"samples": 1},
+}
 
 
-def test_two_processes_with_half_of_each_weight_are_one(
+def cut(job: Job, folder: Path, name: str = "cut") -> RunDirectory:
+    """Make a run of the same training with memory.fsdp."""
+    memory = job.config.memory.model_copy(update={"fsdp": True})
+    return create_run(folder, name, dump_config(job.config.model_copy(update={"memory": memory})))
+
+
+def trained(*runs: RunDirectory) -> str:
+    """Train runs with two processes each; return what they wrote to the terminal, and ask that all went well."""
+    words = [sys.executable, "-m", "tests.trainer.pair", *(str(run.path) for run in runs)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE, env=environment)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    return told
+
+
+def same_state(one: Checkpoint, other: Checkpoint) -> None:
+    """Compare two states: the same tensors of the same types, nearly the same numbers."""
+    pairs = [(one.weights, other.weights), (one.average, other.average)]
+    pairs += zip(one.optimizer, other.optimizer, strict=True)
+    for mine, yours in pairs:
+        assert mine.keys() == yours.keys()
+        for name, value in mine.items():
+            torch.testing.assert_close(value, yours[name], rtol=0, atol=1e-4)
+
+
+def saved_state(run: RunDirectory, step: int) -> Checkpoint:
+    state, damaged = newest_valid(run.checkpoints)
+    assert state is not None
+    assert not damaged
+    found = load_checkpoint(state, torch.device("cpu"))
+    assert found.step == step
+    return found
+
+
+def test_two_processes_with_a_part_of_each_weight_are_one(
     make_job: Callable[..., Job], run_job: Train, tmp_path: Path
 ) -> None:
-    """Everything that needs whole weights in one run: state, model, preview, validation, with EMA and clipping."""
-    tables: dict[str, dict[str, Any]] = {
-        **FULL,
-        "optimizer": {"max_grad_norm": 0.05},
-        "ema": {"enable": True, "decay": 0.5},
-        "sample": {"prompts": [{"prompt": "a frog", "steps": 2, "width": 64, "height": 64}], "every_n_steps": 3},
-        "validation": {"samples": 2},
-    }
-    alone = make_job(reg=False, side=128, **tables)
-    run = new_run(make_job(reg=False, side=128, **tables, **CUT), tmp_path)
-    reference = run_job(alone)
+    """They go on with the state of one, which could go on with theirs: it is the same."""
+    alone = make_job(reg=False, side=128, **EVERYTHING)
+    run = cut(alone, tmp_path)
+    run_job(alone, steps=1)
+    save_checkpoint(run.checkpoints, checkpoint_of(alone))
+    reference = run_job(alone, steps=2)
+    state = checkpoint_of(alone).copy()
+    reference += run_job(alone)
+    with alone.kept_weights():
+        expected = load_file(save_result(alone, tmp_path / "alone").paths[0])
 
-    assert exit_code(run, "--gpus", "2") == 0, run.console_log.read_text()
+    trained(run)
 
     same_as(run, reference)
-    print(run.console_log.read_text(), [e for e in events_of(run, "validation")], list(run.samples.iterdir()))
+    same_state(saved_state(run, step=3), state)
+    kept = load_file(run.output / "last.safetensors")
+    assert kept.keys() == expected.keys()
+    for name, weight in kept.items():
+        torch.testing.assert_close(weight, expected[name], rtol=0, atol=1e-4)
+    assert [event["step"] for event in events_of(run, "sample")] == [3, 4]
+    assert [event["step"] for event in events_of(run, "validation")] == [3, 4]

@@ -59,7 +59,9 @@ def refuse_unsuitable(config: Config, several: Several) -> None:
     processes = (several.gpus or 1) * several.nodes
     problems = [*refused_of_accelerate(config), *_unsuitable(config, processes)]
     if processes == 1 and several.gpus and config.memory.fsdp:
-        problems.append("memory.fsdp deals the weights out to several GPUs, and this is one: add --gpus, or remove it")
+        problems.append(
+            "memory.fsdp deals the weights out to several GPUs, and this is one: add --gpus, or remove it"
+        )
     if problems:
         raise UserError(problems, ExitCode.CONFIG)
 

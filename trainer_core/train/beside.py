@@ -17,8 +17,8 @@ from trainer_core.run.stop_signals import StopSignals
 from trainer_core.train.checkpoint import newest_valid
 from trainer_core.train.job import Job, Samples, prepare
 from trainer_core.train.loop import train
-from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.not_finite import refuse_broken_weights
+from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.resume import own_state, restore
 from trainer_core.train.world import GOES_ON, KEPT_WEIGHTS, SIGNALLED, STOPS, WHOLE_STATE, join, start_alike
 

@@ -188,7 +188,9 @@ def prepare(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     )
     bus = bus_for(config.memory, device, events)
-    return assemble(config, samples, model, device, precision, loader, caption, events, facts, bus=bus, world=world)
+    return assemble(
+        config, samples, model, device, precision, loader, caption, events, facts, bus=bus, world=world
+    )
 
 
 def assemble(

@@ -7,7 +7,7 @@ first process, in modules of its own, while the others take part in bringing the
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -15,13 +15,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
+from torch.nn.functional import pad
 
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.family import Component
 from trainer_core.train.checkpoint import Checkpoint
 from trainer_core.train.out_of_memory import is_out_of_memory
 from trainer_core.train.trained import Group
-from trainer_core.train.world import KEPT_WEIGHTS, WHOLE_STATE, World
+from trainer_core.train.world import KEPT_WEIGHTS, WHOLE_STATE, World, buckets
 
 _BLOCKS = ("resnets", "attentions", "layers")
 """Lists of modules in diffusers' U-Nets and CLIP: the weights of one entry are together on a device at a time."""
@@ -106,7 +107,8 @@ class Sharded:
     def bring_weights(self, kept: Callable[[], AbstractContextManager[None]]) -> dict[str, Tensor]:
         """Bring the whole weights together in the first process's main memory; every process calls it at a time."""
         with kept(), _told():
-            return {name: self._whole(name, cut.part) for name, cut in self.cuts.items()}
+            brought = self._brought([(cut.part, cut) for cut in self.cuts.values()])
+            return dict(zip(self.cuts, brought, strict=True))
 
     def whole_state(self, own: Checkpoint) -> Checkpoint:
         """In the first process: return the state of the whole training, in main memory."""
@@ -115,17 +117,25 @@ class Sharded:
 
     def bring_state(self, own: Checkpoint) -> Checkpoint:
         """Bring all parts of a state together as `bring_weights` does; elsewhere there is nothing in it."""
+        parts: list[tuple[Tensor, Cut]] = []
+
+        def noted(part: Tensor, cut: Cut) -> Tensor:
+            parts.append((part, cut))
+            return part
+
+        self._changed(own, noted, lambda cut: cut.part.shape)
         with _told():
-            return self._changed(own, lambda name, tensor, cut: self._whole(name, tensor), lambda cut: cut.part.shape)
+            brought = iter(self._brought(parts))
+            return self._changed(own, lambda *_: next(brought), lambda cut: cut.part.shape)
 
     def own_part(self, whole: Checkpoint) -> Checkpoint:
         """Return this process's part of the state of a whole training; what does not fit stays as it is."""
-        return self._changed(whole, lambda _, tensor, cut: self._rows(tensor), lambda cut: cut.shape)
+        return self._changed(whole, lambda tensor, _: self._rows(tensor), lambda cut: cut.shape)
 
     def _changed(
         self,
         checkpoint: Checkpoint,
-        change: Callable[[str, Tensor, Cut], Tensor],
+        change: Callable[[Tensor, Cut], Tensor],
         of_shape: Callable[[Cut], torch.Size],
     ) -> Checkpoint:
         """Change every tensor of a checkpoint that has a number for each of its weight's, known by its shape."""
@@ -133,35 +143,44 @@ class Sharded:
         def changed(name: str, value: Any) -> Any:
             cut = self.cuts.get(name)
             is_cut = cut is not None and isinstance(value, Tensor) and value.shape == of_shape(cut)
-            return change(name, value, cut) if cut is not None and is_cut else value
+            return change(value, cut) if cut is not None and is_cut else value
 
-        with torch.no_grad():
-            return replace(
-                checkpoint,
-                weights={name: changed(name, tensor) for name, tensor in checkpoint.weights.items()},
-                optimizer=[
-                    {key: changed(name, value) for key, value in state.items()}
-                    for name, state in zip(self.cuts, checkpoint.optimizer, strict=False)
-                ],
-                average={name: changed(name, tensor) for name, tensor in checkpoint.average.items()},
-            )
+        return replace(
+            checkpoint,
+            weights={name: changed(name, tensor) for name, tensor in checkpoint.weights.items()},
+            optimizer=[
+                {key: changed(name, value) for key, value in state.items()}
+                for name, state in zip(self.cuts, checkpoint.optimizer, strict=False)
+            ],
+            average={name: changed(name, tensor) for name, tensor in checkpoint.average.items()},
+        )
 
     def _rows(self, whole: Tensor) -> Tensor:
         """Return this process's rows, as torch deals them: equally many each, and the last ones have what is left."""
-        rows = -(-len(whole) // self.world.share.processes)
-        first = self.world.share.rank * rows
-        return whole[first : first + rows]
+        rows = self._dealt(whole.shape)
+        return whole[self.world.share.rank * rows :][:rows]
+
+    def _dealt(self, shape: torch.Size) -> int:
+        return -(-shape[0] // self.world.share.processes)
 
     @torch.no_grad()
-    def _whole(self, name: str, part: Tensor) -> Tensor:
-        """Return the whole of a tensor of which each process has its rows; an empty one but in the first process."""
-        from torch.distributed.tensor import DTensor, Shard
-
-        shape, held = self.cuts[name].shape, part.detach().float()  # gloo does not know every type of 16 bits
-        stride = torch.empty(shape, device="meta").stride()
-        cut = DTensor.from_local(held, self.mesh, [Shard(0)], run_check=False, shape=shape, stride=stride)
-        whole: Tensor = cut.full_tensor()
-        return whole.to("cpu", part.dtype) if self.world.share.rank == 0 else whole.new_empty(0)
+    def _brought(self, parts: Sequence[tuple[Tensor, Cut]]) -> list[Tensor]:
+        """Return the wholes of tensors of which each process has its rows; empty ones but in the first process."""
+        found: list[Tensor] = []
+        for some in buckets(parts, lambda each: each[1].shape.numel()):
+            sizes = [self._dealt(cut.shape) * cut.shape[1:].numel() for _, cut in some]
+            flat = [  # gloo does not know every type of 16 bits
+                pad(part.detach().reshape(-1).float(), (0, size - part.numel()))
+                for (part, _), size in zip(some, sizes, strict=True)
+            ]
+            rows = self.world.gather(torch.cat(flat))
+            if rows is None:
+                found += [part.new_empty(0) for part, _ in some]
+                continue
+            for (part, cut), numbers in zip(some, rows.split(sizes, dim=1), strict=True):
+                whole = numbers.reshape(-1, *cut.shape[1:])[: cut.shape[0]]
+                found.append(whole.to("cpu", part.dtype, copy=True))
+        return found
 
 
 def _fully_shard(module: nn.Module, mesh: Any) -> None:

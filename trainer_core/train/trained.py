@@ -81,7 +81,9 @@ def place_for_training(
     layout = layout_for(config, device, precision)
     if layout is not torch.contiguous_format:
         model.unet.to(memory_format=layout)
-    model.text_encoder.to(home if has_text_encoder else device, precision.base).requires_grad_(is_full and has_text_encoder)
+    model.text_encoder.to(home if has_text_encoder else device, precision.base).requires_grad_(
+        is_full and has_text_encoder
+    )
     model.text_encoder.train(has_text_encoder)
     peaks = dict(
         zip(_PARTS, peak_learning_rates(config.optimizer, config.text_encoder, config.train), strict=True)

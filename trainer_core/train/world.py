@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -26,8 +26,9 @@ WAITING = timedelta(days=7)
 """How long a process waits for the first one, which may be drawing class pictures, saving or uploading."""
 _BUCKET = 2**24
 """Numbers that are added up in one go: 64 MiB in float32."""
+Thing = TypeVar("Thing")
 GOES_ON, SIGNALLED, STOPS, KEPT_WEIGHTS, WHOLE_STATE = range(5)
-"""What a process says between two steps; the highest counts. The last two ask for whole weights (train/sharded.py)."""
+"""What a process says between two steps; the highest counts. The last two ask for whole weights (sharded.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,22 @@ class World:
         with self._together():
             dist.all_reduce(numbers)
 
+    def gather(self, numbers: Tensor) -> Tensor | None:
+        """Return every process's `numbers`, [n], as rows [processes, n] in the first process; None in the others.
+
+        Every process gives as many.
+        """
+        rows = [torch.empty_like(numbers) for _ in range(self.share.processes)] if self.share.rank == 0 else None
+        with self._together():
+            dist.gather(numbers, rows)
+        return None if rows is None else torch.stack(rows)
+
     def add_up_gradients(self, gradients: Sequence[Tensor]) -> None:
         """Replace each gradient by the sum over all processes, computed in float32, the same bits everywhere.
 
         Every process gives as many, in the same order.
         """
-        for some in _buckets(gradients):
+        for some in buckets(gradients, Tensor.numel):
             flat = torch.cat([gradient.reshape(-1).float() for gradient in some])
             self.add_up(flat)
             for gradient, total in zip(some, flat.split([each.numel() for each in some]), strict=True):
@@ -89,7 +100,8 @@ class World:
             return
         with self._together(), torch.no_grad():
             for tensor in tensors:
-                held = tensor.detach().to(device or tensor.device, torch.float32).contiguous()  # gloo does not know every type of 16 bits
+                # gloo does not know every type of 16 bits
+                held = tensor.detach().to(device or tensor.device, torch.float32).contiguous()
                 dist.broadcast(held, 0)
                 tensor.copy_(held)
 
@@ -167,15 +179,15 @@ def _only_device() -> torch.device:
     return device
 
 
-def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Yield `tensors` in groups of at most `_BUCKET` numbers, or of one that is larger."""
-    some: list[Tensor] = []
+def buckets(things: Sequence[Thing], size: Callable[[Thing], int]) -> Iterator[list[Thing]]:
+    """Yield things with tensors in groups of at most `_BUCKET` numbers, or of one that has more."""
+    some: list[Thing] = []
     numbers = 0
-    for tensor in tensors:
-        if some and numbers + tensor.numel() > _BUCKET:
+    for thing in things:
+        if some and numbers + size(thing) > _BUCKET:
             yield some
             some, numbers = [], 0
-        some.append(tensor)
-        numbers += tensor.numel()
+        some.append(thing)
+        numbers += size(thing)
     if some:
         yield some
