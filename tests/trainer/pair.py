@@ -1,4 +1,4 @@
-"""Trains runs with two processes each, one run after the other: `python -m tests.trainer.pair RUN...`.
+"""Trains runs with so many processes each, one run after the other: `python -m tests.trainer.pair 2 RUN...`.
 
 They are started as torchrun and accelerate start them, but share what they import, which costs more than they do.
 """
@@ -20,14 +20,18 @@ _IMPORTED = (
 )
 
 
-def train(run: str) -> int:
-    """Return the exit code of the first process, or that of the second where the first ended well."""
+def train(run: str, processes: int) -> int:
+    """Return the exit code of the first process, or the highest of the others where the first ended well."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
-    pids = [_forked(run, {**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(2)]
+        meeting = {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(free.getsockname()[1]),
+            "WORLD_SIZE": str(processes),
+        }
+    pids = [_forked(run, {**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(processes)]
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-    return codes[0] or codes[1]
+    return codes[0] or max(codes)
 
 
 def _forked(run: str, place: dict[str, str]) -> int:
@@ -45,4 +49,4 @@ if __name__ == "__main__":
     import_module("trainer_core.models.lean").lean_imports()
     for name in _IMPORTED:
         import_module(name)
-    sys.exit(max(train(run) for run in sys.argv[1:]))
+    sys.exit(max(train(run, int(sys.argv[1])) for run in sys.argv[2:]))

@@ -38,9 +38,9 @@ def cut(job: Job, folder: Path, name: str = "cut") -> RunDirectory:
     return create_run(folder, name, dump_config(job.config.model_copy(update={"memory": memory})))
 
 
-def trained(*runs: RunDirectory) -> str:
-    """Train runs with two processes each; return what they wrote to the terminal, and ask that all went well."""
-    words = [sys.executable, "-m", "tests.trainer.pair", *(str(run.path) for run in runs)]
+def trained(*runs: RunDirectory, processes: int = 2) -> str:
+    """Train runs with so many processes each; return what they wrote to the terminal, and ask that all went well."""
+    words = [sys.executable, "-m", "tests.trainer.pair", str(processes), *(str(run.path) for run in runs)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE, env=environment)
     told = done.stdout + done.stderr
@@ -91,3 +91,40 @@ def test_two_processes_with_a_part_of_each_weight_are_one(
         torch.testing.assert_close(weight, expected[name], rtol=0, atol=1e-4)
     assert [event["step"] for event in events_of(run, "sample")] == [3, 4]
     assert [event["step"] for event in events_of(run, "validation")] == [3, 4]
+
+
+CASES: dict[str, dict[str, dict[str, Any]]] = {
+    "many ways": {
+        "model": {"clip_skip": 2},
+        "train": {"max_steps": 3, "batch_size": 3, "gradient_accumulation": 2},
+        "memory": {"gradient_checkpointing": True, "attention": "sliced"},
+        "text_encoder": {"train": True, "stop_at_step": 2, "max_token_length": 150},
+        "dataset": {"cache_latents": "ram"},
+    },
+    "schedule-free, the U-Net alone": {
+        "optimizer": {"type": "adamw_schedulefree"},
+        "scheduler": {"type": "constant"},
+        "text_encoder": {"train": False},
+        "train": {"max_steps": 4, "batch_size": 5},
+        "save": {"every_n_steps": 2},
+        "validation": {"samples": 2},
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_three_processes_are_one(make_job: Callable[..., Job], run_job: Train, tmp_path: Path, case: str) -> None:
+    """Of some weights the last process has no row at all."""
+    alone = make_job(reg=False, side=128, **CASES[case])
+    run = cut(alone, tmp_path)
+    reference = run_job(alone)
+    with alone.kept_weights():
+        expected = load_file(save_result(alone, tmp_path / "alone").paths[0])
+
+    trained(run, processes=3)
+
+    same_as(run, reference)
+    kept = load_file(run.output / "last.safetensors")
+    for name, weight in kept.items():
+        torch.testing.assert_close(weight, expected[name], rtol=0, atol=2e-4)

@@ -195,7 +195,9 @@ def _fully_shard(module: nn.Module, mesh: Any) -> None:
         if isinstance(blocks, nn.ModuleList) and name.rpartition(".")[2] in _BLOCKS:
             for block in blocks:
                 fully_shard(block, mesh=mesh, mp_policy=policy)
-    fully_shard(module, mesh=mesh, mp_policy=policy)
+    # transformers knows a model by its class, which torch puts another one in the place of.
+    for root in module.children() if hasattr(module, "_can_record_outputs") else [module]:
+        fully_shard(root, mesh=mesh, mp_policy=policy)
     for each in module.modules():
         if isinstance(each, FSDPModule):
             each.set_gradient_divide_factor(1.0)
