@@ -1,6 +1,7 @@
 """FSDP: two processes with a part of every weight each train as one does, and save what anybody can go on with."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,9 +18,19 @@ from trainer_core.train.checkpoint import Checkpoint, load_checkpoint, newest_va
 from trainer_core.train.job import Job
 from trainer_core.train.loop import StepReport
 from trainer_core.train.result import save_result
-from trainer_core.train.resume import checkpoint_of
+from trainer_core.train.resume import checkpoint_of, restore
 
-from .test_several import FULL, PATIENCE, events_of, same_as
+from .test_several import (
+    FULL,
+    PATIENCE,
+    events_of,
+    exit_code,
+    last_state,
+    process_of,
+    same_as,
+    started,
+    wait_for_step,
+)
 
 Train = Callable[..., list[StepReport]]
 EVERYTHING: dict[str, dict[str, Any]] = {
@@ -128,3 +139,46 @@ def test_three_processes_are_one(make_job: Callable[..., Job], run_job: Train, t
     kept = load_file(run.output / "last.safetensors")
     for name, weight in kept.items():
         torch.testing.assert_close(weight, expected[name], rtol=0, atol=2e-4)
+
+
+@pytest.mark.slow
+def test_weights_of_16_bits_are_cut_and_one_process_goes_on_with_them(
+    make_job: Callable[..., Job], run_job: Train, tmp_path: Path
+) -> None:
+    """Each part is rounded by itself, so the numbers are near those of one process and no more."""
+    tables = {**FULL, "memory": {"mixed_precision": "bf16", "full_bf16": True}}
+    alone = make_job(reg=False, side=128, **tables)
+    run = cut(alone, tmp_path)
+    reference = run_job(alone)
+
+    trained(run)
+
+    losses = [event["loss"] for event in events_of(run, "step")]
+    assert losses == pytest.approx([report.loss for report in reference], abs=2e-2)
+    back = make_job(reg=False, side=128, **tables)
+    restore(back, newest_valid(run.checkpoints)[0] or tmp_path)
+    assert {weight.dtype for weight in back.parameters.values()} == {torch.bfloat16}
+    assert run_job(back)[0].loss == pytest.approx(losses[3], abs=2e-2)
+
+
+@pytest.mark.slow
+def test_it_stops_loses_a_process_and_goes_on_in_one(make_job: Callable[..., Job], tmp_path: Path) -> None:
+    tables = {**FULL, "dataset": {"cache_latents": "disk"}, "train": {"max_steps": 60, "batch_size": 3}}
+    run = cut(make_job(reg=False, side=128, **tables), tmp_path)
+
+    with started(run, "--gpus", "2") as launcher:
+        wait_for_step(run, 4, launcher)
+        launcher.send_signal(signal.SIGTERM)
+        assert launcher.wait(PATIENCE) == 75, run.console_log.read_text()
+    stopped_at = last_state(run)
+    assert stopped_at == events_of(run, "step")[-1]["step"]
+
+    with started(run, "--gpus", "2") as launcher:
+        wait_for_step(run, stopped_at + 1, launcher)
+        os.kill(process_of(launcher, rank=1), signal.SIGKILL)
+        assert launcher.wait(PATIENCE) == 1
+    assert "another process of this run ended" in events_of(run, "failed")[-1]["text"]
+
+    assert exit_code(run, "--set", "memory.fsdp=false", "--set", f"train.max_steps={last_state(run) + 2}") == 0
+    told = {step["step"]: step["loss"] for step in events_of(run, "step")}
+    assert sorted(told) == list(range(1, max(told) + 1))

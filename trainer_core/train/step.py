@@ -1,7 +1,7 @@
 """One optimizer step: gradients of all weights first, then the update of all weights."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,7 +57,8 @@ class WholeStep:
     def __call__(self, step: int, batches: Sequence[Batch], rates: Sequence[float]) -> Taken:
         """Compute the gradients, in parts where the memory does not do, and update the weights."""
         job = self.job
-        computed = self.passes.of_step(step, batches)
+        with job.world.together() if job.sharded else nullcontext():  # the passes exchange weights then
+            computed = self.passes.of_step(step, batches)
         if not job.world.is_alone:
             computed = sum_of_all(job, computed, batches)
         norm = gradient_norm(self.parameters)

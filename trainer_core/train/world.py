@@ -59,7 +59,7 @@ class World:
         if self.is_alone:
             return word
         said = torch.tensor([word])
-        with self._together():
+        with self.together():
             dist.all_reduce(said, dist.ReduceOp.MAX, group=self.hosts)
         return int(said)
 
@@ -70,7 +70,7 @@ class World:
 
     def add_up(self, numbers: Tensor) -> None:
         """Replace `numbers`, on the device, by the sum over all processes."""
-        with self._together():
+        with self.together():
             dist.all_reduce(numbers)
 
     def gather(self, numbers: Tensor) -> Tensor | None:
@@ -79,7 +79,7 @@ class World:
         Every process gives as many.
         """
         rows = [torch.empty_like(numbers) for _ in range(self.share.processes)] if self.share.rank == 0 else None
-        with self._together():
+        with self.together():
             dist.gather(numbers, rows)
         return None if rows is None else torch.stack(rows)
 
@@ -98,7 +98,7 @@ class World:
         """Give every process the first one's `tensors`, which lie on `device` or are brought there one by one."""
         if self.is_alone:
             return
-        with self._together(), torch.no_grad():
+        with self.together(), torch.no_grad():
             for tensor in tensors:
                 # gloo does not know every type of 16 bits
                 held = tensor.detach().to(device or tensor.device, torch.float32).contiguous()
@@ -118,7 +118,7 @@ class World:
             is_own = owner == self.share.rank
             tensor = own(number).contiguous() if is_own else torch.empty(0)
             shape = torch.tensor(tensor.shape if is_own else (0, 0, 0, 0))
-            with self._together():
+            with self.together():
                 dist.broadcast(shape, owner, group=self.hosts)
                 tensor = tensor if is_own else torch.empty(tuple(shape.tolist()))
                 dist.broadcast(tensor, owner, group=self.hosts)
@@ -126,7 +126,7 @@ class World:
                 keep(number, tensor)
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def together(self) -> Iterator[None]:
         """Turn a lost connection into what the process at its other end died of."""
         try:
             yield
