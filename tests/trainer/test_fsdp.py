@@ -13,12 +13,16 @@ import torch
 from safetensors.torch import load_file
 
 from trainer_core.config.writer import dump_config
+from trainer_core.memory.fake_model import published_configs
+from trainer_core.models.modules import build_empty
+from trainer_core.models.sizes import TOGETHER
 from trainer_core.run.directory import RunDirectory, create_run
 from trainer_core.train.checkpoint import Checkpoint, load_checkpoint, newest_valid, save_checkpoint
 from trainer_core.train.job import Job
 from trainer_core.train.loop import StepReport
 from trainer_core.train.result import save_result
 from trainer_core.train.resume import checkpoint_of, restore
+from trainer_core.train.sharded import blocks_of
 
 from .test_several import (
     FULL,
@@ -50,7 +54,7 @@ def cut(job: Job, folder: Path, name: str = "cut") -> RunDirectory:
 
 
 def trained(*runs: RunDirectory, processes: int = 2) -> str:
-    """Train runs with so many processes each; return what they wrote to the terminal, and ask that all went well."""
+    """Train runs with so many processes each; return what they told, and ask that all went well."""
     words = [sys.executable, "-m", "tests.trainer.pair", str(processes), *(str(run.path) for run in runs)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE, env=environment)
@@ -102,6 +106,19 @@ def test_two_processes_with_a_part_of_each_weight_are_one(
         torch.testing.assert_close(weight, expected[name], rtol=0, atol=1e-4)
     assert [event["step"] for event in events_of(run, "sample")] == [3, 4]
     assert [event["step"] for event in events_of(run, "validation")] == [3, 4]
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2"])
+def test_what_fsdp_brings_together_is_counted(family: Any) -> None:
+    configs = published_configs(family, "epsilon")
+    for part, (root, largest) in TOGETHER[family].items():
+        module = build_empty(part, configs[part])
+        blocks = [count(block) for block in blocks_of(module)]
+        assert (count(module) - sum(blocks), max(blocks)) == (root, largest)
+
+
+def count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 CASES: dict[str, dict[str, dict[str, Any]]] = {

@@ -19,12 +19,12 @@ def _fsdp(config: Config) -> Iterator[str]:
         return
     if config.optimizer.type not in NUMBER_BY_NUMBER:
         yield (
-            f'memory.fsdp gives each GPU a part of every weight, and optimizer.type = "{config.optimizer.type}" needs'
-            ' whole ones; set optimizer.type = "adamw", or remove memory.fsdp'
+            "memory.fsdp gives each GPU a part of every weight, and"
+            f' optimizer.type = "{config.optimizer.type}" needs whole ones; set optimizer.type = "adamw", or remove memory.fsdp'
         )
     for name, why in _OTHERS.items():
         if getattr(config.memory, name):
-            yield f"memory.{name} {why}, so it does not go with memory.fsdp; set it to false, or remove memory.fsdp"
+            yield f"memory.{name} {why}, so memory.fsdp does without: set it to false, or remove memory.fsdp"
     if config.train.compile == "on":
         yield 'memory.fsdp does not go with train.compile = "on"; set train.compile = "off", or remove memory.fsdp'
 

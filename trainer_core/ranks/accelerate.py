@@ -24,15 +24,15 @@ def refused_of_accelerate(config: Config, environment: Mapping[str, str] = os.en
         return
     if not config.memory.fsdp:
         yield (
-            "accelerate's configuration asks for FSDP, and the run does not: add --set memory.fsdp=true, or launch with"
-            " --multi_gpu instead"
+            "accelerate's configuration asks for FSDP, and the run does not: add --set memory.fsdp=true, or"
+            " launch with --multi_gpu instead"
         )
     if environment.get("FSDP_VERSION", "1") != "2":
         yield "accelerate's configuration asks for the first version of FSDP: write fsdp_version: 2"
     if environment.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() == "false":
         yield (
-            "accelerate's configuration asks for whole weights between forward and backward, and memory.fsdp parts with"
-            " them: write fsdp_reshard_after_forward: true"
+            "accelerate's configuration asks for whole weights between forward and backward, and memory.fsdp parts"
+            " with them: write fsdp_reshard_after_forward: true"
         )
 
 

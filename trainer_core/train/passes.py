@@ -212,7 +212,7 @@ class Passes:
         )
 
     def _end_if_sharded(self, step: int, reason: str) -> None:
-        """Raise UserError(OUT_OF_MEMORY) where the others wait for the weights of a layer, or have them already."""
+        """Raise UserError(OUT_OF_MEMORY) where the others wait for weights of a layer, or have them already."""
         if self.job.sharded:
             text = (
                 f"Step {step + 1}: there was not enough memory, and with memory.fsdp a step cannot be begun anew. "

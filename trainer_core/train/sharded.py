@@ -1,9 +1,9 @@
-"""FSDP: each of several processes keeps a part of every trained weight, of its gradient and of its optimizer state.
+"""FSDP: each of several processes keeps a part of every trained weight, its gradient and its optimizer state.
 
-torch's `fully_shard` brings the weights of a block together while it computes, and adds up its gradients into parts
-(Zhao et al. 2023, PyTorch FSDP; Rajbhandari et al. 2020, ZeRO, stage 3). The rest of the training sees plain tensors,
-this process's parts: optimizers, averages and norms need to know no more. What needs whole weights is done by the
-first process, in modules of its own, while the others take part in bringing them together (train/beside.py).
+torch's `fully_shard` brings the weights of a block together while it computes, and adds up its gradients into
+parts (Zhao et al. 2023, PyTorch FSDP; Rajbhandari et al. 2020, ZeRO, stage 3). The rest of the training sees plain
+tensors, this process's parts: optimizers, averages and norms need to know no more. What needs whole weights is done
+by the first process, in modules of its own; the others take part in bringing them together (train/beside.py).
 """
 
 import copy
@@ -24,7 +24,7 @@ from trainer_core.train.out_of_memory import is_out_of_memory
 from trainer_core.train.trained import Group
 from trainer_core.train.world import KEPT_WEIGHTS, WHOLE_STATE, World, buckets
 
-_BLOCKS = ("resnets", "attentions", "layers")
+_BLOCKS = ("resnets", "attentions", "downsamplers", "upsamplers", "layers")
 """Lists of modules in diffusers' U-Nets and CLIP: the weights of one entry are together on a device at a time."""
 
 
@@ -105,7 +105,7 @@ class Sharded:
                 setattr(self.model, component, module)
 
     def bring_weights(self, kept: Callable[[], AbstractContextManager[None]]) -> dict[str, Tensor]:
-        """Bring the whole weights together in the first process's main memory; every process calls it at a time."""
+        """Bring the whole weights together in the first process's main memory; all processes call it at a time."""
         with kept(), _told():
             brought = self._brought([(cut.part, cut) for cut in self.cuts.values()])
             return dict(zip(self.cuts, brought, strict=True))
@@ -156,7 +156,7 @@ class Sharded:
         )
 
     def _rows(self, whole: Tensor) -> Tensor:
-        """Return this process's rows, as torch deals them: equally many each, and the last ones have what is left."""
+        """Return this process's rows, as torch deals them: equally many each, the last ones what is left."""
         rows = self._dealt(whole.shape)
         return whole[self.world.share.rank * rows :][:rows]
 
@@ -191,10 +191,8 @@ def _fully_shard(module: nn.Module, mesh: Any) -> None:
     from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
     policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
-    for name, blocks in module.named_modules():
-        if isinstance(blocks, nn.ModuleList) and name.rpartition(".")[2] in _BLOCKS:
-            for block in blocks:
-                fully_shard(block, mesh=mesh, mp_policy=policy)
+    for block in blocks_of(module):
+        fully_shard(block, mesh=mesh, mp_policy=policy)
     # transformers knows a model by its class, which torch puts another one in the place of.
     for root in module.children() if hasattr(module, "_can_record_outputs") else [module]:
         fully_shard(root, mesh=mesh, mp_policy=policy)
@@ -202,6 +200,16 @@ def _fully_shard(module: nn.Module, mesh: Any) -> None:
         if isinstance(each, FSDPModule):
             each.set_gradient_divide_factor(1.0)
             each.set_force_sum_reduction_for_comms(True)  # gloo does not know another one
+
+
+def blocks_of(module: nn.Module) -> list[nn.Module]:
+    """Return the parts of a module whose weights come together one after the other; the rest comes with all."""
+    return [
+        block
+        for name, blocks in module.named_modules()
+        if isinstance(blocks, nn.ModuleList) and name.rpartition(".")[2] in _BLOCKS
+        for block in blocks
+    ]
 
 
 def _blank(module: nn.Module) -> nn.Module:
