@@ -20,7 +20,8 @@ def _fsdp(config: Config) -> Iterator[str]:
     if config.optimizer.type not in NUMBER_BY_NUMBER:
         yield (
             "memory.fsdp gives each GPU a part of every weight, and"
-            f' optimizer.type = "{config.optimizer.type}" needs whole ones; set optimizer.type = "adamw", or remove memory.fsdp'
+            f' optimizer.type = "{config.optimizer.type}" needs whole ones; set optimizer.type = "adamw",'
+            " or remove memory.fsdp"
         )
     for name, why in _OTHERS.items():
         if getattr(config.memory, name):

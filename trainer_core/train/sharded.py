@@ -1,8 +1,8 @@
 """FSDP: each of several processes keeps a part of every trained weight, its gradient and its optimizer state.
 
 torch's `fully_shard` brings the weights of a block together while it computes, and adds up its gradients into
-parts (Zhao et al. 2023, PyTorch FSDP; Rajbhandari et al. 2020, ZeRO, stage 3). The rest of the training sees plain
-tensors, this process's parts: optimizers, averages and norms need to know no more. What needs whole weights is done
+parts (Zhao et al. 2023, PyTorch FSDP; Rajbhandari et al. 2020, ZeRO 3). The rest of the training sees plain
+tensors, this process's parts: optimizers, averages and norms know no more. What needs whole weights is done
 by the first process, in modules of its own; the others take part in bringing them together (train/beside.py).
 """
 

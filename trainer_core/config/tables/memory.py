@@ -86,8 +86,8 @@ class Memory(Table):
     fsdp: bool = setting(
         False,
         "Let each of several GPUs keep only its part of the trained weights, of their gradients and of the"
-        " optimizer's state (fully sharded data parallel); the weights of a block come together while it computes. Learns the"
-        " same, but for the rounding of full_bf16 and full_fp16. Needs --gpus.",
+        " optimizer's state (fully sharded data parallel); the weights of a block come together while it computes."
+        " Learns the same, but for the rounding of full_bf16 and full_fp16. Needs --gpus.",
         group="Memory",
         affects="memory",
         used_when=AS_FULL,
