@@ -14,13 +14,15 @@ from trainer_core.resume.wishes import Wishes
 from trainer_core.run.directory import RunDirectory, shared_cache
 from trainer_core.run.events import EventWriter
 from trainer_core.run.stop_signals import StopSignals
+from trainer_core.train import world as words
+from trainer_core.train.away import Away
 from trainer_core.train.checkpoint import newest_valid
 from trainer_core.train.job import Job, Samples, prepare
 from trainer_core.train.loop import train
 from trainer_core.train.not_finite import refuse_broken_weights
 from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.resume import own_state, restore
-from trainer_core.train.world import GOES_ON, KEPT_WEIGHTS, SIGNALLED, STOPS, WHOLE_STATE, join, start_alike
+from trainer_core.train.world import GOES_ON, SIGNALLED, STOPS, join, start_alike
 
 _ITS_OWN = {"out_of_memory", "memory_stepped_down", "picture_lost"}
 """Warnings that the first process does not write too."""
@@ -81,11 +83,23 @@ def train_beside(job: Job, signals: StopSignals) -> None:
 
 
 def _serve(job: Job, word: Callable[[], int]) -> int:
-    """Agree on a `word`, and give parts of the weights as often as whole ones are asked for before that."""
-    while (agreed := job.world.agree(word())) in (KEPT_WEIGHTS, WHOLE_STATE) and job.sharded:
-        refuse_broken_weights(job)
-        if agreed == KEPT_WEIGHTS:
-            job.sharded.bring_weights(job.kept_parts)
-        else:
-            job.sharded.bring_state(own_state(job))
-    return agreed
+    """Agree on a `word`; before that do what the first process asks for: wait in a pause, give weights."""
+    away = Away(job)
+    while True:
+        match job.world.agree(word()):
+            case words.KEPT_WEIGHTS if job.sharded:
+                refuse_broken_weights(job)
+                job.sharded.bring_weights(job.kept_parts)
+            case words.WHOLE_STATE if job.sharded:
+                refuse_broken_weights(job)
+                job.sharded.bring_state(own_state(job))
+            case words.PAUSES:
+                away.leave_together()
+            case words.RETURNS:
+                away.come_back_together()
+            case words.PAUSED:
+                pass
+            case words.SIGNALLED if away.is_away:  # the first process saves, and says then that it stops
+                pass
+            case agreed:
+                return agreed

@@ -27,8 +27,9 @@ WAITING = timedelta(days=7)
 _BUCKET = 2**24
 """Numbers that are added up in one go: 64 MiB in float32."""
 Thing = TypeVar("Thing")
-GOES_ON, SIGNALLED, STOPS, KEPT_WEIGHTS, WHOLE_STATE = range(5)
-"""What a process says between two steps; the highest counts. The last two ask for whole weights (sharded.py)."""
+GOES_ON, PAUSED, SIGNALLED, STOPS, KEPT_WEIGHTS, WHOLE_STATE, PAUSES, RETURNS = range(8)
+"""What a process says between two steps; the highest counts. Those after STOPS the first process alone says: it
+asks for whole weights (sharded.py), begins a pause, and ends it; while that lasts it says PAUSED."""
 
 
 @dataclass(frozen=True, slots=True)
