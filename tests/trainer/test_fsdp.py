@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from tomlkit import dumps
+from torch.distributed.fsdp import FSDPModule
 
+from trainer_core.config.reader import parse_config
+from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
+from trainer_core.errors import UserError
 from trainer_core.memory.fake_model import published_configs
 from trainer_core.models.modules import build_empty
 from trainer_core.models.sizes import TOGETHER
@@ -20,6 +26,8 @@ from trainer_core.run.directory import RunDirectory, create_run
 from trainer_core.train.checkpoint import Checkpoint, load_checkpoint, newest_valid, save_checkpoint
 from trainer_core.train.job import Job
 from trainer_core.train.loop import StepReport
+from trainer_core.train.out_of_memory import advice
+from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.result import save_result
 from trainer_core.train.resume import checkpoint_of, restore
 from trainer_core.train.sharded import blocks_of
@@ -119,6 +127,25 @@ def test_what_fsdp_brings_together_is_counted(family: Any) -> None:
 
 def count(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_a_torch_that_is_too_old_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config.model_validate({"schema": 1, "memory": {"fsdp": True}, "optimizer": {"type": "adamw"}})
+    refuse_impossible(config, torch.device("cpu"))
+    monkeypatch.delattr(FSDPModule, "set_force_sum_reduction_for_comms")
+    with pytest.raises(UserError, match=r"memory\.fsdp needs a newer torch"):
+        refuse_impossible(config, torch.device("cpu"))
+
+
+def test_what_does_not_go_with_it_is_not_advised() -> None:
+    settings: dict[str, Any] = {"schema": 1, "memory": {"fsdp": True}, "optimizer": {"type": "adamw"}}
+    for way in advice(Config.model_validate(settings)):
+        key, _, value = way.partition(" (")[0].partition(" = ")
+        if value:
+            table, name = key.split(".")
+            read = tomllib.loads(f"value = {value}")["value"]
+            if name != "full_bf16":  # needs mixed_precision beside it
+                parse_config(dumps({**settings, table: {**settings.get(table, {}), name: read}}), "run.toml")
 
 
 CASES: dict[str, dict[str, dict[str, Any]]] = {

@@ -27,6 +27,9 @@ from trainer_core.train.world import KEPT_WEIGHTS, WHOLE_STATE, World, buckets
 _BLOCKS = ("resnets", "attentions", "downsamplers", "upsamplers", "layers")
 """Lists of modules in diffusers' U-Nets and CLIP: the weights of one entry are together on a device at a time."""
 
+_NEEDED = ("set_gradient_divide_factor", "set_force_sum_reduction_for_comms")
+"""What the first versions of `fully_shard` did not have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -67,6 +70,8 @@ class Sharded:
         self.world.same_everywhere(weights, device)
         shapes = [weight.shape for weight in weights]
         _fully_shard(module, self.mesh)
+        for buffer in module.buffers():  # those that belong to no block
+            buffer.data = buffer.data.to(device)
         for name, whole, shape in zip(names, module.parameters(), shapes, strict=True):
             self.cuts[name] = Cut(whole, Parameter(cast(Any, whole).to_local().detach()), shape)
         return replace(group, parameters={name: self.cuts[name].part for name in names})
@@ -181,6 +186,15 @@ class Sharded:
                 whole = numbers.reshape(-1, *cut.shape[1:])[: cut.shape[0]]
                 found.append(whole.to("cpu", part.dtype, copy=True))
         return found
+
+
+def has_fsdp() -> bool:
+    """Tell whether torch is new enough to cut modules as it is done here."""
+    try:
+        from torch.distributed.fsdp import FSDPModule
+    except ImportError:
+        return False
+    return all(hasattr(FSDPModule, name) for name in _NEEDED)
 
 
 def _fully_shard(module: nn.Module, mesh: Any) -> None:
