@@ -96,9 +96,9 @@ def test_two_processes_with_a_part_of_each_weight_are_one(
     """They go on with the state of one, which could go on with theirs: it is the same."""
     alone = make_job(reg=False, side=128, **EVERYTHING)
     run = cut(alone, tmp_path)
-    run_job(alone, steps=1)
+    run_job(alone, steps=2)
     save_checkpoint(run.checkpoints, checkpoint_of(alone))
-    reference = run_job(alone, steps=2)
+    reference = run_job(alone, steps=1)
     state = checkpoint_of(alone).copy()
     reference += run_job(alone)
     with alone.kept_weights():
