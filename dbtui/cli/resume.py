@@ -45,13 +45,14 @@ def resume(
     from dbtui.runs.find import choose_run
     from dbtui.runs.resume import look_before_resume, refuse_resume
     from dbtui.runs.summary import summarize
-    from trainer_core.ranks.several import ONE, refuse_unsuitable, several_of
+    from trainer_core.ranks.several import refuse_unsuitable, several_of
     from trainer_core.resume.wishes import Wishes
 
     several = several_of(gpus, nodes, node_rank, rendezvous)
     chosen = choose_run(runs_dir, run)
     wishes = Wishes(tuple(overrides or ()), allow_changed)
-    refuse_unsuitable(wishes.configuration(chosen), several or ONE)
+    if several:
+        refuse_unsuitable(wishes.configuration(chosen), several)
     if several and several.node_rank:
         from dbtui.runs.node import work_as_node
 
