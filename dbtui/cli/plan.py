@@ -13,6 +13,7 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.text import safe_text
 
 if TYPE_CHECKING:
+    from trainer_core.config.schema import Config
     from trainer_core.plan import Plan
 
 
@@ -35,6 +36,7 @@ def plan(
         bool,
         typer.Option("--exact", help="Compute the memory anew instead of reading it off a table: half a minute."),
     ] = False,
+    gpus: options.Gpus = None,
     as_json: options.Json = False,
 ) -> int:
     """Check everything and show what a run would do; nothing is started. The exit code tells the first problem."""
@@ -61,7 +63,8 @@ def plan(
     with picture_progress() as progress:
         made = make_plan(config, runs_dir, deep=deep, progress=progress)
     made = _with_name(made, runs_dir, name)
-    memory = rehearsal_of(made, config, narrate) if exact else prediction_of(made, config)
+    count, made = _with_gpus(made, config, gpus)
+    memory = rehearsal_of(made, config, narrate, count) if exact else prediction_of(made, config, count)
     card = card_here() if memory else None
     if as_json:
         print_json(plan_data(made, config, memory, card))
@@ -72,6 +75,19 @@ def plan(
     if sys.stdout.isatty():
         narrate(f"start it:  {safe_text(_run_command(), 2000)}")
     return int(ExitCode.DONE)
+
+
+def _with_gpus(made: "Plan", config: "Config", gpus: str | None) -> "tuple[int, Plan]":
+    """Return how many GPUs there shall be, and the plan with what does not go with so many."""
+    from dbtui.memory.planned import gpus_for
+    from trainer_core.ranks.several import Several, refuse_unsuitable
+
+    count = gpus_for(gpus)
+    try:
+        refuse_unsuitable(config, Several(count))
+    except UserError as error:
+        return count, replace(made, errors=(error, *made.errors))
+    return count, made
 
 
 def _with_name(made: "Plan", runs_dir: Path, name: str | None) -> "Plan":

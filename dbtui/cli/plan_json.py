@@ -59,6 +59,7 @@ def _memory(memory: Prediction, card: Gpu | None) -> dict[str, Any]:
         "phases": dict(memory.phases),
         "worst": memory.worst,
         "needed": memory.needed,
+        "gpus": memory.gpus,
         "card": card.name if card else None,
         "free": None if free is None else round(free * 2**30),
         "fits": fits(memory, card),

@@ -43,7 +43,7 @@ def run(
     from dbtui.runs.prepare import configure, make_run
     from trainer_core.config.writer import dump_config
     from trainer_core.plan import make_plan
-    from trainer_core.ranks.several import refuse_unsuitable, several_of
+    from trainer_core.ranks.several import ONE, refuse_unsuitable, several_of
     from trainer_core.run.names import check_run_name
 
     several = several_of(gpus, nodes, node_rank, rendezvous)
@@ -70,8 +70,7 @@ def run(
             runs_dir=runs_dir,
             tell=narrate,
         )
-        if several:
-            refuse_unsuitable(config, several)
+        refuse_unsuitable(config, several or ONE)
         plan = make_plan(config, runs_dir)
         plan.raise_for_problems()
         _tell_plan(plan, notes=detach or dry_run)

@@ -14,7 +14,8 @@ def gigabytes(size: float) -> str:
 def prediction_lines(prediction: Prediction, gpu: Gpu | None) -> list[str]:
     """Return what a plan shows: what must be free, against the card; then each phase."""
     how = "rehearsed" if prediction.is_exact else "about"
-    needed = f"{how} {gigabytes(prediction.needed)} at most, in {NAMES[prediction.worst]}"
+    each = " per GPU" if prediction.gpus > 1 else ""
+    needed = f"{how} {gigabytes(prediction.needed)}{each} at most, in {NAMES[prediction.worst]}"
     phases = " · ".join(f"{NAMES[phase]} {gigabytes(size)}" for phase, size in prediction.phases.items())
     added = f"+ {ALLOWANCE.slack:.0%} and {gigabytes(ALLOWANCE.context)} for the allocator and CUDA, not measured"
     return [f"{needed}{_against(prediction, gpu)}", f"{phases}; {added}", *prediction.notes]

@@ -15,6 +15,7 @@ from trainer_core.memory.predict import predict
 from trainer_core.memory.prediction import ALLOWANCE
 from trainer_core.memory.row import DECIDING, ONLY_REHEARSED, row_of, rows
 from trainer_core.memory.table import shipped_table
+from trainer_core.models.sizes import ELEMENTS, TEXT_NUMBERS
 
 GB = 2**30
 OTHERWISE_DECIDED = {
@@ -31,8 +32,8 @@ def config(**tables: dict[str, Any]) -> Config:
     return Config.model_validate({"schema": 1, **tables})
 
 
-def phases(family: str = "sd1", **tables: dict[str, Any]) -> dict[str, int]:
-    found = predict(config(**tables), family)
+def phases(family: str = "sd1", gpus: int = 1, **tables: dict[str, Any]) -> dict[str, int]:
+    found = predict(config(**tables), family, gpus=gpus)
     assert found is not None
     return dict(found.phases)
 
@@ -45,6 +46,7 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"method": {"train": "lora"}},
         {"method": {"train": "lora"}, "memory": {"base_dtype": "int8"}},
     ),
+    "memory.fsdp": ({"optimizer": {"type": "adamw"}}, {"optimizer": {"type": "adamw"}, "memory": {"fsdp": True}}),
     "memory.full_bf16": ({}, {"memory": {"full_bf16": True}}),
     "memory.full_fp16": (
         {"memory": {"mixed_precision": "fp16"}},
@@ -85,7 +87,8 @@ def test_every_setting_about_memory_is_known_here():
 @pytest.mark.parametrize("key", DECIDING)
 def test_what_decides_changes_the_prediction(key: str):
     before, after = OTHERS[key]
-    assert phases(**before) != phases(**after)
+    gpus = 2 if key == "memory.fsdp" else 1
+    assert phases(gpus=gpus, **before) != phases(gpus=gpus, **after)
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2"])
@@ -150,6 +153,27 @@ def test_the_table_against_rehearsals(name: str):
     found = predict(made, made.model.family)
     assert found is not None
     assert dict(found.phases) == {phase: pytest.approx(sum(exact[phase].values()), rel=0.1) for phase in exact}
+
+
+def test_one_of_several_gpus_has_its_part_of_the_batch():
+    usual, tables = {"dataset": {"cache_latents": "disk"}}, {"train": {"batch_size": 5}}
+    assert phases(gpus=2, **usual, **tables) == phases(**usual, train={"batch_size": 3})
+
+
+def test_fsdp_leaves_each_gpu_its_part_of_weights_gradients_and_state():
+    usual: dict[str, Any] = {"optimizer": {"type": "adamw"}, "train": {"batch_size": 8}}
+    cut = {**usual, "memory": {"fsdp": True}}
+    assert phases(gpus=1, **usual) == phases(gpus=1, **cut)  # one GPU is refused elsewhere
+    for gpus in (2, 4, 8):
+        whole, part = phases(gpus=gpus, **usual), phases(gpus=gpus, **cut)
+        numbers = ELEMENTS["sd1"]["unet"] + TEXT_NUMBERS["sd1"]
+        assert part["update"] == pytest.approx(whole["update"] - 16 * numbers * (1 - 1 / gpus), rel=0.02)
+        assert part["passes"] < whole["passes"]
+    found = predict(config(**cut), "sd1", gpus=2)
+    assert found is not None
+    assert "about" in (line := prediction_lines(found, None)[0])
+    assert "per GPU" in line
+    assert "what memory.fsdp leaves to each of 2 GPUs is computed, not measured" in found.notes
 
 
 def test_a_row_is_that_of_its_configuration():

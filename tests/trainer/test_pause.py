@@ -1,5 +1,8 @@
 """`pause`: the process waits with its memory given back, and goes on as if nothing had been."""
 
+import os
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -11,12 +14,24 @@ import torch
 from trainer_core.run.control import CommandKind, ControlReader, append_command
 from trainer_core.run.directory import RunDirectory
 from trainer_core.run.memory import free_main_memory
+from trainer_core.train.away import Away, tensors_of
 from trainer_core.train.checkpoint import newest_valid
 from trainer_core.train.halt import Halt
 from trainer_core.train.loop import train
 from trainer_core.train.outputs import Outputs
-from trainer_core.train.pause import Pause, tensors_of
 from trainer_core.train.session import Session
+
+from .test_several import (
+    FULL,
+    PATIENCE,
+    events_of,
+    last_state,
+    new_run,
+    process_of,
+    same_as,
+    started,
+    wait_for_step,
+)
 
 STEPS = 4
 TABLES = {
@@ -122,10 +137,64 @@ def test_no_room_in_main_memory_leaves_the_training_where_it_is(session: Session
     def no_room(self) -> int:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 42 bytes")
 
-    monkeypatch.setattr(Pause, "_leave", no_room)
+    monkeypatch.setattr(Away, "_leave", no_room)
     go(session, {1: "pause"})
     assert acks(session) == [("pause", False, "main memory has no room for what is on the device; it trains on")]
     assert session.job.step == STEPS
+
+
+class OneHasNoRoom:
+    """A world in which another process always says that it has no room."""
+
+    is_alone = False
+
+    def agree(self, word: int) -> int:
+        return 1
+
+
+def test_where_one_process_has_no_room_all_stay_where_they_are(make_job):
+    away = Away(make_job(reg=False, side=64))
+    away.job.world = OneHasNoRoom()
+    assert away.leave_together() is None
+    assert not away.is_away
+    assert away.leave() == 0
+    assert away.is_away
+    assert not away.come_back_together()
+    assert away.is_away
+
+
+@pytest.mark.slow
+def test_two_processes_pause_go_on_and_stop_in_a_pause(make_job, run_job, tmp_path: Path):
+    longer = {"train": {"max_steps": 100_000, "batch_size": 3}, "save": {"every_n_steps": None}}
+    alone = make_job(reg=False, side=128, **{**FULL, **longer})
+    run = new_run(alone, tmp_path)
+    with started(run, "--gpus", "2") as launcher:
+        wait_for_step(run, 2, launcher)
+        for kind in ("pause", "sample", "save", "unpause"):
+            append_command(run, kind)
+            wait_for(lambda kind=kind: kind in answers(run), launcher)
+        paused_at = events_of(run, "step")[-1]["step"]
+        wait_for_step(run, paused_at + 2, launcher)
+        append_command(run, "pause")
+        wait_for(lambda: answers(run).count("pause") == 2, launcher)
+        os.kill(process_of(launcher, rank=1), signal.SIGTERM)
+        assert launcher.wait(PATIENCE) == 75, run.console_log.read_text()
+
+    told = {event["command"]: event["ok"] for event in events_of(run, "control_ack")}
+    assert told == {"pause": True, "sample": False, "save": True, "unpause": True}  # it has no prompts
+    assert "a signal to another of its processes" in events_of(run, "failed")[-1]["text"]
+    assert last_state(run) == events_of(run, "step")[-1]["step"]
+    same_as(run, run_job(alone, steps=last_state(run)))
+
+
+def answers(run: RunDirectory) -> list[str]:
+    return [event["command"] for event in events_of(run, "control_ack")]
+
+
+def wait_for(condition: Callable[[], bool], launcher: subprocess.Popen[bytes]) -> None:
+    while not condition():
+        assert launcher.poll() is None
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lion8bit", "prodigy"])

@@ -29,6 +29,7 @@ BESIDE = {
     "sample.after_save": {"save.every_n_steps": 100},
     "log.dir": {"log.tensorboard": True},
     "log.prefix": {"log.tensorboard": True},
+    "memory.fsdp": {"optimizer.type": "adamw"},
     "model.revision": {"model.base": "owner/name"},
 }
 """What the rules between settings ask for (the conditions of a setting itself are read from the schema)."""

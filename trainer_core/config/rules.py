@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from trainer_core.config.caption_rules import CAPTION_RULES
+from trainer_core.config.fsdp_rules import FSDP_RULES
 from trainer_core.config.learning_rules import LEARNING_RULES
 from trainer_core.config.prior_rules import PRIOR_RULES
 from trainer_core.config.problems import Problems
@@ -184,4 +185,5 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Config], Iterator[str]]], ...] = 
     (("method.train", "save.format"), _format_of_a_lora),
     *PRIOR_RULES,
     *SPEED_RULES,
+    *FSDP_RULES,
 )

@@ -5,6 +5,8 @@ from trainer_core.data.dataset import Size
 from trainer_core.memory.peak import Phase
 from trainer_core.memory.prediction import Prediction
 from trainer_core.memory.row import UNIT, Row, row_of
+from trainer_core.memory.several import brought, of_one_gpu
+from trainer_core.memory.several import notes as notes_of_several
 from trainer_core.memory.table import Pass, Table, shipped_table
 from trainer_core.models.lora.sizes import NUMBERS_PER_RANK
 from trainer_core.models.sizes import STREAMED, TEXT_NUMBERS
@@ -17,30 +19,39 @@ _AVERAGE_BYTES = 4
 """EMA keeps each trained number in float32."""
 
 
-def predict(config: Config, family: FamilyName, size: Size | None = None) -> Prediction | None:
+def predict(config: Config, family: FamilyName, size: Size | None = None, *, gpus: int = 1) -> Prediction | None:
     """Return the peak of each phase; None where only a rehearsal can tell (`dbtui plan --exact`).
 
-    `size` is that of the largest bucket; the resolution if it is not given.
+    `size` is that of the largest bucket; the resolution if it is not given. Of several GPUs it is one's.
     """
+    config = of_one_gpu(config, gpus)
     row, table = row_of(config, family), shipped_table()
     passes = table.passes(row)
     update = table.update(row, config.optimizer.type)
     is_other = config.memory.attention == "sliced" or config.memory.stream_activations
     if passes is None or update is None or is_other:
         return None
-    return _From(config, row, table, passes, update, size or config.dataset.resolution).prediction()
+    return _From(config, row, table, passes, update, size or config.dataset.resolution, gpus).prediction()
 
 
 class _From:
     """One configuration's way through the table."""
 
     def __init__(
-        self, config: Config, row: Row, table: Table, passes: Pass, update: tuple[float, float], size: Size
+        self,
+        config: Config,
+        row: Row,
+        table: Table,
+        passes: Pass,
+        update: tuple[float, float],
+        size: Size,
+        gpus: int,
     ) -> None:
         self.config = config
         self.row = row
         self.table = table
         self.passes = passes
+        self.gpus = gpus
         self.picture = size[0] * size[1] / UNIT
         self.units = config.train.batch_size * self.picture
         numbers = _trained_numbers(config, row, passes)
@@ -58,6 +69,15 @@ class _From:
             self.state, self.brought = 0.0, self.state / numbers * passes.largest / width
             self.temporaries += self.brought
         average = _AVERAGE_BYTES * numbers if config.ema.enable else 0
+        self.together = None
+        if config.memory.fsdp and gpus > 1:
+            width = 2 if row.precision == "sixteen" else 4
+            self.together = brought(config, row.family, numbers, width)
+            self.weights -= self.together.whole * (1 - 1 / gpus)
+            self.less = passes.weights - self.weights
+            self.gradients, self.state, self.temporaries, average = (
+                each / gpus for each in (self.gradients, self.state, self.temporaries, average)
+            )
         is_cached = config.dataset.cache_latents != "off"
         self.kept = self.state + average + self._kept_text_encoder() + (0 if is_cached else table.cache(0.0))
 
@@ -71,10 +91,10 @@ class _From:
         if not self.config.memory.fused_backward:
             phases["update"] = resident + self.gradients + self.temporaries
         if self.config.sample.prompts:
-            phases["sample"] = resident + self._sample()
+            phases["sample"] = resident + self._sample() + (self.together.whole if self.together else 0)
         phases["save"] = resident + self.passes.largest
         rounded = {phase: round(size) for phase, size in phases.items()}
-        return Prediction(rounded, is_exact=False, notes=tuple(self._notes()))
+        return Prediction(rounded, is_exact=False, notes=tuple(self._notes()), gpus=self.gpus)
 
     def _passes(self) -> float:
         passes, between = self.passes, self._between_matrices()
@@ -91,7 +111,7 @@ class _From:
             peak = max(peak, apart + self.gradients)
         if self.config.dataset.cache_latents == "off":
             peak = max(peak, self.weights + self.table.cache(self.units) - self.table.cache(0.0))
-        return peak + self.kept
+        return peak + self.kept + (self.together.passes if self.together else 0)
 
     def _between_matrices(self) -> float:
         """Return what a LoRA of other ranks keeps for the way back between its matrices, unless checkpointed."""
@@ -134,7 +154,7 @@ class _From:
         return self.table.sample(self.row, pixels / UNIT) + (0 if is_there else self._text_weights())
 
     def _notes(self) -> list[str]:
-        notes = []
+        notes = notes_of_several(self.config, self.gpus)
         if self.config.text_encoder.max_token_length > 75 and self.config.text_encoder.train:
             notes.append("more than 75 tokens of a caption need a little more")
         if self.config.network.init_from is not None:

@@ -38,11 +38,13 @@ class Prediction:
         phases: bytes of the tensors on the device when they are most.
         is_exact: whether the very configuration was rehearsed; else it is read off the table.
         notes: what it does not follow, a sentence each.
+        gpus: how many share each batch; the bytes are those of one.
     """
 
     phases: Mapping[Phase, int]
     is_exact: bool
     notes: tuple[str, ...] = ()
+    gpus: int = 1
 
     @property
     def worst(self) -> Phase:

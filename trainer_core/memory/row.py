@@ -15,6 +15,7 @@ DECIDING = (
     "dataset.cache_latents",
     "ema.enable",
     "memory.base_dtype",
+    "memory.fsdp",
     "memory.full_bf16",
     "memory.full_fp16",
     "memory.fused_backward",

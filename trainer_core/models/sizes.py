@@ -24,6 +24,12 @@ STREAMED = {
 }
 """Numbers in the weights that `memory.stream_weights` keeps in main memory, and in the largest of them."""
 
+TOGETHER = {
+    "sd1": {"unet": (2_074_564, 49_164_800), "text_encoder": (38_006_016, 7_087_872)},
+    "sd2": {"unet": (2_074_564, 49_164_800), "text_encoder": (50_674_688, 12_596_224)},
+}
+"""Numbers that `memory.fsdp` brings together for a whole step, and in the largest block, while that computes."""
+
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "float": 4, "fp16": 2, "bf16": 2}
 
 

@@ -15,6 +15,11 @@ def is_first() -> bool:
     return not is_one_of_several() or rank() == 0
 
 
+def processes_here() -> int:
+    """Return how many processes of the run are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if is_one_of_several() else 1
+
+
 def rank() -> int:
     """Return which of all processes this is, from 0."""
     return int(os.environ["RANK"]) if is_one_of_several() else 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from trainer_core.config.schema import Config
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.ranks.accelerate import refused_of_accelerate
 
 ALL = "all"
 _ADDRESS = re.compile(r"(?P<host>[^\s:]+|\[[^\s\]]+\]):(?P<port>\d{1,5})")
@@ -37,6 +38,9 @@ class Several:
         return words
 
 
+ONE = Several(1)
+
+
 def several_of(gpus: str | None, nodes: int, node_rank: int, rendezvous: str | None) -> Several | None:
     """Return what the options ask for, None for one process; UserError(CONFIG) with every problem in them."""
     if problems := list(_problems(gpus, nodes, node_rank, rendezvous)):
@@ -53,7 +57,12 @@ def refuse_unsuitable(config: Config, several: Several) -> None:
     Where the GPUs were not counted yet there is at least one on each machine.
     """
     processes = (several.gpus or 1) * several.nodes
-    if problems := list(_unsuitable(config, processes)):
+    problems = [*refused_of_accelerate(config), *_unsuitable(config, processes)]
+    if processes == 1 and several.gpus and config.memory.fsdp:
+        problems.append(
+            "memory.fsdp deals the weights out to several GPUs, and this is one: add --gpus, or remove it"
+        )
+    if problems:
         raise UserError(problems, ExitCode.CONFIG)
 
 

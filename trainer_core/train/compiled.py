@@ -116,6 +116,8 @@ def is_compiled(config: Config, device: torch.device, total_steps: int) -> bool:
 
     It depends on the whole training's length, not on what is left of it: a resume computes as before.
     """
+    if config.memory.fsdp:
+        return False
     if config.train.compile != "auto":
         return config.train.compile == "on"
     return device.type == "cuda" and total_steps >= PAYS_AFTER and not has_dropout(config.network)

@@ -40,12 +40,13 @@ from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.precision import Precision
 from trainer_core.train.reading import conditioning_of, read_texts
 from trainer_core.train.scaler import LossScaler
+from trainer_core.train.sharded import Sharded
 from trainer_core.train.streaming import bus_for
 from trainer_core.train.throttle import throttled
 from trainer_core.train.totals import Totals
 from trainer_core.train.trained import Group, make_adapters, place_for_training
 from trainer_core.train.update import Groups
-from trainer_core.train.world import ALONE, World
+from trainer_core.train.world import ALONE, STOPS, World
 from trainer_core.train.zero_terminal import scheduler_config_for
 
 
@@ -97,6 +98,7 @@ class Job:
             before a save.
         should_stop: asked between the batches of a step of which the rest would take long.
         world: the processes that share its batches.
+        sharded: the weights, where each process keeps a part of them; None where it has them whole.
     """
 
     config: Config
@@ -122,15 +124,33 @@ class Job:
     settle: Callable[[], None] = _nothing
     should_stop: Callable[[], bool] = never
     world: World = ALONE
+    sharded: Sharded | None = None
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """Every trained weight by name, group after group."""
+        """Every trained weight by name, group after group; where they are cut, this process's parts."""
         return {name: parameter for group in self.groups for name, parameter in group.parameters.items()}
 
     def kept_weights(self) -> AbstractContextManager[None]:
-        """Put the weights to save and to draw with in place of those under training, while it lasts."""
+        """Put the weights to save and to draw with in place of those under training, while it lasts.
+
+        Where they are cut, the model has whole modules meanwhile, in main memory.
+        """
+        return self.sharded.whole_weights(self.kept_parts) if self.sharded else self.kept_parts()
+
+    def kept_parts(self) -> AbstractContextManager[None]:
+        """Do the same with what this process has."""
         return self.average.kept_weights() if self.average else self.optimizer.kept_weights()
+
+    @property
+    def replicas(self) -> list[Parameter]:
+        """The trained weights that every process has a copy of."""
+        return [] if self.sharded else list(self.parameters.values())
+
+    def dismiss(self) -> None:
+        """Let the other processes go, which wait to give their parts of the weights."""
+        if self.sharded:
+            self.world.agree(STOPS)
 
     @property
     def epoch(self) -> int:
@@ -168,9 +188,9 @@ def prepare(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     )
     bus = bus_for(config.memory, device, events)
-    job = assemble(config, samples, model, device, precision, loader, caption, events, facts, bus=bus)
-    job.world = world
-    return job
+    return assemble(
+        config, samples, model, device, precision, loader, caption, events, facts, bus=bus, world=world
+    )
 
 
 def assemble(
@@ -186,6 +206,7 @@ def assemble(
     *,
     optimizer_of: OptimizerOf = make_optimizer,
     bus: Bus | None = None,
+    world: World = ALONE,
 ) -> Job:
     """Place the model on `device` and build what the steps need besides their pictures.
 
@@ -194,6 +215,10 @@ def assemble(
     """
     adapters = make_adapters(config, model)
     groups = place_for_training(config, model, device, precision, adapters, bus)
+    sharded = None
+    if config.memory.fsdp and not world.is_alone:
+        sharded = Sharded(model, groups, device, world)
+        groups = sharded.groups
     job = Job(
         config=config,
         samples=samples,
@@ -224,6 +249,8 @@ def assemble(
         facts=facts,
         adapters=adapters,
         bus=bus,
+        world=world,
+        sharded=sharded,
     )
     if config.ema.enable:
         job.average = WeightAverage(job.parameters, config.ema.decay, exact_skip=precision.scaled)
@@ -243,7 +270,7 @@ def not_for_steps(job: Job) -> list[Any]:
     """Return the modules that the steps do not need, since their output is cached."""
     vae = [job.model.vae] if job.config.dataset.cache_latents != "off" else []
     text_encoder = [job.model.text_encoder] if job.conditioning.embeddings is not None else []
-    return vae + text_encoder
+    return vae + [each for each in text_encoder if not (job.sharded and job.sharded.holds(each))]
 
 
 def _make_loader(

@@ -89,11 +89,12 @@ def make_ready(
     )
     job.should_stop = halt.is_asked
     validation = Validation.of(job, measure) if measure else None  # while the weights are the start model's
+    world.wait()
     outputs = Outputs(job, run, events, halt.is_asked)
     go_on(job, outputs, run, events, wishes)
     if validation:
         validation.measured |= steps_measured(EventReader(run.events).poll(), validation.measure.mark, job.step)
-    start_alike(world, job.step, list(job.parameters.values()))
+    start_alike(world, job.step, job.replicas)
     return Session(job, outputs, events, halt, gpu, validation)
 
 
@@ -174,10 +175,10 @@ def _tell_loading(events: NarratedEvents, halt: Halt, text: str) -> None:
 
 
 def _tell_of_several(config: Config, world: World, device: torch.device, events: NarratedEvents) -> None:
-    if world.is_alone:
-        return
     processes = Several(world.share.processes)
     refuse_unsuitable(config, processes)
+    if world.is_alone:
+        return
     what = "GPUs share" if device.type == "cuda" else "processes share"
     text = f"{processes.gpus} {what} each batch of train.batch_size = {config.train.batch_size} pictures"
     events.emit("warning", code="note", text=text, step=0)

@@ -99,6 +99,8 @@ def _by_gradient(job: Job, passes: Passes, seen: Seen) -> list[Place]:
     The weights are those of a step later at most, noise and timesteps are the same.
     """
     step = seen.step - 1
+    if job.sharded:  # the others have their own part of each gradient
+        return []
     try:
         batches = job.loader.step(step)
         broken = [number for number, batch in enumerate(batches) if _breaks(job, passes, step, number, batch)]

@@ -84,21 +84,25 @@ def half(count: int) -> int:
 
 def advice(config: Config) -> list[str]:
     """Return settings that need less memory and are not chosen yet, first what costs the result least."""
-    memory, is_full, has_card = config.memory, config.method.train == "full", torch.cuda.is_available()
+    memory, is_full, is_cut = config.memory, config.method.train == "full", config.memory.fsdp
+    has_card = torch.cuda.is_available() and not is_cut
     ways = [
         ("memory.gradient_checkpointing = true", not memory.gradient_checkpointing),
         ('dataset.cache_latents = "disk"', config.dataset.cache_latents == "off"),
-        ("memory.fused_backward = true", is_full and _can_fuse(config)),
+        ("memory.fused_backward = true", is_full and not is_cut and _can_fuse(config)),
         ("memory.stream_state = true", has_card and config.optimizer.type == "adamw" and not memory.stream_state),
         ("memory.stream_activations = true", has_card and not memory.stream_activations),
         ("memory.stream_weights = true", has_card and not is_full and not memory.stream_weights),
-        ('optimizer.type = "adamw8bit"', is_full and config.optimizer.type not in _LEAN_OPTIMIZERS),
+        (
+            'optimizer.type = "adamw8bit"',
+            is_full and not is_cut and config.optimizer.type not in _LEAN_OPTIMIZERS,
+        ),
         ('memory.mixed_precision = "bf16" (or "fp16")', memory.mixed_precision == "no"),
         ("ema.enable = false", config.ema.enable),
         ("text_encoder.train = false", config.text_encoder.train),
         ("memory.full_bf16 = true", memory.mixed_precision == "bf16" and not memory.full_bf16),
         ("memory.full_fp16 = true", memory.mixed_precision == "fp16" and not memory.full_fp16),
-        ('method.train = "lora"', is_full),
+        ('method.train = "lora"', is_full and not is_cut),
         ('memory.base_dtype = "int8"', not is_full and memory.base_dtype == "same"),
         ('memory.attention = "sliced"', memory.attention != "sliced"),
     ]

@@ -131,7 +131,7 @@ class Outputs:
             with self.phase("sample", total=len(pictures)), job.kept_weights():
                 job.model.vae.to(job.device)
                 job.model.text_encoder.to(job.device).eval()
-                job.model.unet.eval()
+                job.model.unet.to(job.device).eval()
                 too_large = math.inf
                 for number, prompt in enumerate(pictures):
                     if self._pixels(prompt) < too_large and self._draws(number, prompt):

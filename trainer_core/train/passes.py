@@ -94,6 +94,7 @@ class Passes:
                 if self.job.in_update or not is_out_of_memory(error):
                     raise
                 reason = safe_text(error, limit=200)
+            self._end_if_sharded(step, reason)
             # The error is gone here, and with it the frames that held the tensors of the pass.
             self.drop_gradients()
             free_memory()
@@ -209,6 +210,14 @@ class Passes:
             step=step,
             size=size,
         )
+
+    def _end_if_sharded(self, step: int, reason: str) -> None:
+        """Raise UserError(OUT_OF_MEMORY) where the others wait for weights of a layer, or have them already."""
+        if self.job.sharded:
+            text = (
+                f"Step {step + 1}: there was not enough memory, and with memory.fsdp a step cannot be begun anew. "
+            )
+            raise UserError(text + told_advice(self.job.config, reason), ExitCode.OUT_OF_MEMORY)
 
     def _step_down(self, step: int) -> None:
         """With `memory.auto`, raise SteppedDownError if something can be done; whole batches are tried again."""

@@ -7,6 +7,7 @@ from trainer_core.errors import ExitCode, UserError
 from trainer_core.train.attention import xformers_problem
 from trainer_core.train.optimizers import make_optimizer
 from trainer_core.train.precision import Precision
+from trainer_core.train.sharded import has_fsdp
 
 
 def refuse_impossible(config: Config, device: torch.device) -> None:
@@ -18,6 +19,10 @@ def refuse_impossible(config: Config, device: torch.device) -> None:
         problems += error.problems
     if config.memory.attention == "xformers" and (problem := xformers_problem(device)):
         problems.append(f'memory.attention = "xformers": {problem}. Use "sdpa".')
+    if config.memory.fsdp and not has_fsdp():
+        problems.append(
+            f"memory.fsdp needs a newer torch than {torch.__version__}: update it, or remove memory.fsdp"
+        )
     try:
         make_optimizer([[torch.nn.Parameter(torch.zeros(1, device=device))]], config.optimizer, exact_skip=False)
     except UserError as error:

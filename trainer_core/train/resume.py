@@ -14,6 +14,11 @@ from trainer_core.train.job import Job
 
 def checkpoint_of(job: Job) -> Checkpoint:
     """Return the complete state of `job`; its order and its noise follow from seed and step alone."""
+    return job.sharded.whole_state(own_state(job)) if job.sharded else own_state(job)
+
+
+def own_state(job: Job) -> Checkpoint:
+    """Return what this process has of the state."""
     return Checkpoint(
         step=job.step,
         weights=dict(job.parameters),
@@ -39,6 +44,8 @@ def restore(job: Job, path: Path, *, allow_changed: bool = False, run: str = "RU
             the state does not fit (code RESUME).
     """
     checkpoint = load_checkpoint(path, torch.device("cpu"))  # so that nothing lies on a GPU twice
+    if job.sharded:
+        checkpoint = job.sharded.own_part(checkpoint)
     differences = compare(checkpoint.facts, job.facts, job.config, checkpoint.step)
     if not allow_changed:
         refuse_unsafe(differences, safe_text(path), run)

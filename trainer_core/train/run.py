@@ -98,6 +98,7 @@ def _to_the_end(config: Config, session: Session) -> Ending:
                 outputs.save_last_state()
         outputs.in_loop = False
         if halt.reason and job.step < job.samples.total_steps:
+            job.dismiss()
             return Ending(ExitCode.STOPPED, f"stopped at step {job.step} ({halt.reason}); it can be resumed")
         return _finish(config, session)
 
@@ -109,8 +110,8 @@ def _nothing_lost(job: Job, outputs: Outputs) -> Iterator[None]:
         yield
     except BaseException as error:
         is_broken = isinstance(error, UserError) and error.code is ExitCode.NON_FINITE
-        if isinstance(error, LostProcessError) and job.device.type == "cuda":
-            is_broken = True  # a step may be under way on the device that waits for the lost process
+        if job.sharded or (isinstance(error, LostProcessError) and job.device.type == "cuda"):
+            is_broken = True  # a step may be under way on a device that waits for another process
         if job.step and not job.in_update and not is_broken:
             with suppress(Exception):  # the first error is the one to tell
                 outputs.save_last_state()
@@ -129,6 +130,7 @@ def _finish(config: Config, session: Session) -> Ending:
     drawn = bool(config.sample.prompts) and not halt.is_asked() and outputs.draw_previews()
     told = f"; no last previews ({halt.reason})" if halt.reason and config.sample.prompts and not drawn else ""
     outputs.states.end(in_haste=halt.is_asked())  # told before the end is
+    job.dismiss()
     trained = Trained(config, job.model.family.title, job.step, paths, asdict(job.totals))
     return hand_over(trained, outputs.run, outputs.events, halt, told)
 

@@ -154,8 +154,8 @@ class Session:
                 self._save(command)
             case "sample":
                 self._draw(command)
-            case "pause" if not self.job.world.is_alone:
-                text = "a run on several GPUs cannot be paused: stop it, and resume it later"
+            case "pause" if self.job.sharded:
+                text = "a run with memory.fsdp cannot be paused: stop it, and resume it later"
                 acknowledge(self.events, command, False, text)
             case "pause":
                 Pause(self.job, self.halt, self.events, self._obey, self._draw).last(command)

@@ -1,7 +1,7 @@
 """One optimizer step: gradients of all weights first, then the update of all weights."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,10 +57,12 @@ class WholeStep:
     def __call__(self, step: int, batches: Sequence[Batch], rates: Sequence[float]) -> Taken:
         """Compute the gradients, in parts where the memory does not do, and update the weights."""
         job = self.job
-        computed = self.passes.of_step(step, batches)
+        with job.world.together() if job.sharded else nullcontext():  # the passes exchange weights then
+            computed = self.passes.of_step(step, batches)
         if not job.world.is_alone:
             computed = sum_of_all(job, computed, batches)
-        norm = gradient_norm(self.parameters) / job.scaler.scale
+        norm = gradient_norm(self.parameters)
+        norm = (job.sharded.norm(norm) if job.sharded else norm) / job.scaler.scale
         broken = ~(norm + computed.loss).isfinite()
         with weights_changing(job, "the optimizer"):
             job.optimizer.step(rates, factor_of(job, norm), broken, rounding_seed(job, step))
@@ -79,8 +81,11 @@ def sum_of_all(job: Job, own: Gradients, batches: Sequence[Batch]) -> Gradients:
         if batch.part and batch.part.counts:
             every[batch.part.rows] = losses
     job.world.add_up(numbers)
-    gradients = [parameter.grad for parameter in job.parameters.values() if parameter.grad is not None]
-    job.world.add_up_gradients(gradients)
+    if job.sharded:
+        job.sharded.take_gradients()
+    else:
+        gradients = [parameter.grad for parameter in job.parameters.values() if parameter.grad is not None]
+        job.world.add_up_gradients(gradients)
     return Gradients(numbers[0], list(numbers[1:].split(counts)))
 
 
@@ -97,8 +102,9 @@ def factor_of(job: Job, norm: Tensor) -> Tensor:
 
 
 def rounding_seed(job: Job, step: int) -> int:
-    """Return what decides the stochastic rounding of a step."""
-    return derive_seed(job.config.train.seed, "rounding", step)
+    """Return what decides the stochastic rounding of a step; parts of one weight are not rounded alike."""
+    part = [job.world.share.rank] if job.sharded else []
+    return derive_seed(job.config.train.seed, "rounding", step, *part)
 
 
 def finish(job: Job, broken: Tensor) -> None:

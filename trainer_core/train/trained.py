@@ -67,6 +67,7 @@ def place_for_training(
 ) -> list[Group]:
     """Put U-Net and text encoder on the device in their types; return what is trained: they, or `adapters`."""
     is_full, has_text_encoder = adapters is None, config.text_encoder.train
+    home = torch.device("cpu") if config.memory.fsdp else device  # it comes to the device cut (train/sharded.py)
     set_attention(model.unet, config.memory.attention, device)
     if config.memory.gradient_checkpointing:
         checkpoint_gradients(model, text_encoder=has_text_encoder)
@@ -76,11 +77,13 @@ def place_for_training(
             quantize(model.text_encoder, config.memory.base_dtype, precision.base)
     if adapters is not None and bus is not None and config.memory.stream_weights:
         stream_weights(model, bus, precision.base, text_encoder=has_text_encoder)
-    model.unet.to(device, precision.base).train().requires_grad_(is_full)
+    model.unet.to(home, precision.base).train().requires_grad_(is_full)
     layout = layout_for(config, device, precision)
     if layout is not torch.contiguous_format:
         model.unet.to(memory_format=layout)
-    model.text_encoder.to(device, precision.base).requires_grad_(is_full and has_text_encoder)
+    model.text_encoder.to(home if has_text_encoder else device, precision.base).requires_grad_(
+        is_full and has_text_encoder
+    )
     model.text_encoder.train(has_text_encoder)
     peaks = dict(
         zip(_PARTS, peak_learning_rates(config.optimizer, config.text_encoder, config.train), strict=True)

@@ -72,7 +72,7 @@ class Validation:
         """Return what measures `job`, which has the start model's weights; None, and a warning, without memory."""
         validation = Validation(job, measure)
         try:
-            with validation._looking():
+            with job.kept_weights(), validation._looking():
                 validation._go_the_start_models_way()
         except Exception as error:
             if not is_out_of_memory(error):
@@ -129,7 +129,7 @@ class Validation:
     def _looking(self) -> Iterator[None]:
         """Put the modules into the state for looking, and back."""
         model, conditioning = self.job.model, self.job.conditioning
-        model.unet.eval()
+        model.unet.to(self.job.device).eval()
         model.text_encoder.eval()
         try:
             with torch.no_grad():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -26,8 +26,10 @@ WAITING = timedelta(days=7)
 """How long a process waits for the first one, which may be drawing class pictures, saving or uploading."""
 _BUCKET = 2**24
 """Numbers that are added up in one go: 64 MiB in float32."""
-GOES_ON, SIGNALLED, STOPS = 0, 1, 2
-"""What a process says between two steps; the highest counts."""
+Thing = TypeVar("Thing")
+GOES_ON, PAUSED, SIGNALLED, STOPS, KEPT_WEIGHTS, WHOLE_STATE, PAUSES, RETURNS = range(8)
+"""What a process says between two steps; the highest counts. Those after STOPS the first process alone says: it
+asks for whole weights (sharded.py), begins a pause, and ends it; while that lasts it says PAUSED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class World:
         if self.is_alone:
             return word
         said = torch.tensor([word])
-        with self._together():
+        with self.together():
             dist.all_reduce(said, dist.ReduceOp.MAX, group=self.hosts)
         return int(said)
 
@@ -69,27 +71,38 @@ class World:
 
     def add_up(self, numbers: Tensor) -> None:
         """Replace `numbers`, on the device, by the sum over all processes."""
-        with self._together():
+        with self.together():
             dist.all_reduce(numbers)
+
+    def gather(self, numbers: Tensor) -> Tensor | None:
+        """Return every process's `numbers`, [n], as rows [processes, n] in the first process; None in the others.
+
+        Every process gives as many.
+        """
+        rows = [torch.empty_like(numbers) for _ in range(self.share.processes)] if self.share.rank == 0 else None
+        with self.together():
+            dist.gather(numbers, rows)
+        return None if rows is None else torch.stack(rows)
 
     def add_up_gradients(self, gradients: Sequence[Tensor]) -> None:
         """Replace each gradient by the sum over all processes, computed in float32, the same bits everywhere.
 
         Every process gives as many, in the same order.
         """
-        for some in _buckets(gradients):
+        for some in buckets(gradients, Tensor.numel):
             flat = torch.cat([gradient.reshape(-1).float() for gradient in some])
             self.add_up(flat)
             for gradient, total in zip(some, flat.split([each.numel() for each in some]), strict=True):
                 gradient.copy_(total.view_as(gradient))
 
-    def same_everywhere(self, tensors: Sequence[Tensor]) -> None:
-        """Give every process the first one's `tensors`."""
+    def same_everywhere(self, tensors: Sequence[Tensor], device: torch.device | None = None) -> None:
+        """Give every process the first one's `tensors`, which lie on `device` or are brought there one by one."""
         if self.is_alone:
             return
-        with self._together(), torch.no_grad():
+        with self.together(), torch.no_grad():
             for tensor in tensors:
-                held = tensor.detach().float().contiguous()  # gloo does not know every type of 16 bits
+                # gloo does not know every type of 16 bits
+                held = tensor.detach().to(device or tensor.device, torch.float32).contiguous()
                 dist.broadcast(held, 0)
                 tensor.copy_(held)
 
@@ -106,7 +119,7 @@ class World:
             is_own = owner == self.share.rank
             tensor = own(number).contiguous() if is_own else torch.empty(0)
             shape = torch.tensor(tensor.shape if is_own else (0, 0, 0, 0))
-            with self._together():
+            with self.together():
                 dist.broadcast(shape, owner, group=self.hosts)
                 tensor = tensor if is_own else torch.empty(tuple(shape.tolist()))
                 dist.broadcast(tensor, owner, group=self.hosts)
@@ -114,7 +127,7 @@ class World:
                 keep(number, tensor)
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def together(self) -> Iterator[None]:
         """Turn a lost connection into what the process at its other end died of."""
         try:
             yield
@@ -167,15 +180,15 @@ def _only_device() -> torch.device:
     return device
 
 
-def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Yield `tensors` in groups of at most `_BUCKET` numbers, or of one that is larger."""
-    some: list[Tensor] = []
+def buckets(things: Sequence[Thing], size: Callable[[Thing], int]) -> Iterator[list[Thing]]:
+    """Yield things with tensors in groups of at most `_BUCKET` numbers, or of one that has more."""
+    some: list[Thing] = []
     numbers = 0
-    for tensor in tensors:
-        if some and numbers + tensor.numel() > _BUCKET:
+    for thing in things:
+        if some and numbers + size(thing) > _BUCKET:
             yield some
             some, numbers = [], 0
-        some.append(tensor)
-        numbers += tensor.numel()
+        some.append(thing)
+        numbers += size(thing)
     if some:
         yield some

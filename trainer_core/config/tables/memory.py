@@ -3,7 +3,7 @@
 from typing import Literal
 
 from trainer_core.config.declare import Table, UsedWhen, setting
-from trainer_core.config.tables.types import AS_LORA
+from trainer_core.config.tables.types import AS_FULL, AS_LORA
 
 
 class Memory(Table):
@@ -81,6 +81,16 @@ class Memory(Table):
         group="Memory",
         affects="memory",
         used_when=UsedWhen("optimizer.type", ("adamw",)),
+        changeable=True,
+    )
+    fsdp: bool = setting(
+        False,
+        "Let each of several GPUs keep only its part of the trained weights, of their gradients and of the"
+        " optimizer's state (fully sharded data parallel); the weights of a block come together while it computes."
+        " Learns the same, but for the rounding of full_bf16 and full_fp16. Needs --gpus.",
+        group="Memory",
+        affects="memory",
+        used_when=AS_FULL,
         changeable=True,
     )
     attention: Literal["sdpa", "xformers", "sliced"] = setting(

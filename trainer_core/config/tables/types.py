@@ -19,6 +19,7 @@ Extension = Annotated[
     str, Field(pattern=r"^\.?[A-Za-z0-9_]{1,16}$", description="a file extension of 1 to 16 letters or digits")
 ]
 
+AS_FULL = UsedWhen("method.train", ("full",))
 AS_LORA = UsedWhen("method.train", ("lora",))
 WITH_BUCKETS = UsedWhen("dataset.bucket.enable", (True,))
 WITH_TEXT_ENCODER = UsedWhen("text_encoder.train", (True,))
