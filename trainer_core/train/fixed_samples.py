@@ -101,7 +101,7 @@ def _captions(config: Config, pictures: Sequence[Picture]) -> list[str]:
 
 
 def _latents(config: Config, pictures: Sequence[Picture], model: Any, device: torch.device) -> list[Tensor]:
-    model.vae.to(device, torch.float32).eval().requires_grad_(False)
+    model.bring("vae", device, torch.float32).eval().requires_grad_(False)
     frames = [Frame(picture, fit_picture(picture.size, config.dataset)) for picture in pictures]
     means = [encode(model.vae, frame.pixels()[None].to(device))[0][0] for frame in frames]
     return [(mean * model.family.latent_scale).cpu() for mean in means]

@@ -168,6 +168,8 @@ def prepare(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     )
     bus = bus_for(config.memory, device, events)
+    if "unet" in model.waiting:
+        events.emit("progress", phase="load", done=0, total=0, text="loading the U-Net")
     job = assemble(config, samples, model, device, precision, loader, caption, events, facts, bus=bus)
     job.world = world
     return job
@@ -259,7 +261,7 @@ def _make_loader(
     world: World,
 ) -> BatchLoader:
     workers, flip = config.train.workers, config.dataset.flip_aug
-    model.vae.to(device, torch.float32).eval().requires_grad_(False)
+    model.bring("vae", device, torch.float32).eval().requires_grad_(False)
     if config.dataset.cache_latents == "off":
         return BatchLoader(
             samples.order,

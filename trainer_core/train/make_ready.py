@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from trainer_core.config.schema import Config, Save
+from trainer_core.models.family import COMPONENTS
 from trainer_core.models.hub_upload import refuse_bad_token
 from trainer_core.models.load import load_model
 from trainer_core.narrate import NarratedEvents
@@ -69,7 +70,7 @@ def make_ready(
     _refuse_changed(run, config, plan, wishes)
     _tell_of_several(config, world, device, events)
     events.emit("phase", name="load", total=None)
-    model = load_model(config.model, progress=lambda text: _tell_loading(events, halt, text))
+    model = load_model(config.model, progress=lambda text: _tell_loading(events, halt, text), later=COMPONENTS)
     for note in model.notes:
         events.emit("warning", code="model", text=note, step=0)
     plan = _with_class_pictures(config, plan, model, device, run, events, halt)
