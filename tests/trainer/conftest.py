@@ -79,6 +79,7 @@ def make_job(pictures: Path, model_file: Callable[[str, str], Path], tmp_path: P
         reg: bool = True,
         side: int = 64,
         events: Any = None,
+        encoded: Any = None,
         **tables: dict[str, Any],
     ) -> Job:
         settings: dict[str, Any] = {
@@ -103,6 +104,7 @@ def make_job(pictures: Path, model_file: Callable[[str, str], Path], tmp_path: P
             events or Recorder(),
             cache_dir=tmp_path / "cache",
             should_stop=lambda: False,
+            encoded=encoded,
         )
 
     return make

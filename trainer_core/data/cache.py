@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from safetensors import SafetensorError
@@ -26,8 +27,11 @@ from trainer_core.run.atomic import staged
 from trainer_core.text import safe_text
 
 Progress = Callable[[int, int], None]
+Latents = tuple[Tensor, Tensor]
+"""Mean and standard deviation, each [4, h, w] float32 on the CPU."""
 
 _FORMAT = "latents-1"
+_HASHES: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,9 @@ def fetch_latents(store: LatentStore, count: int, *, flip: bool) -> Callable[[Dr
 
 def to_encode(store: LatentsInMemory | LatentsOnDisk, count: int) -> list[int]:
     """List which of `count` frames `store` does not have yet."""
-    return store.missing() if isinstance(store, LatentsOnDisk) else list(range(count))
+    if isinstance(store, LatentsOnDisk):
+        return store.missing()
+    return [index for index in range(count) if index not in store.latents]
 
 
 def fill(
@@ -201,6 +207,13 @@ def frame_keys(frames: Sequence[Frame], vae: Any, digests: Mapping[Path, str]) -
 
 
 def _weights_hash(vae: Any) -> str:
+    """Hash a VAE's weights, once: they are not trained."""
+    if vae not in _HASHES:
+        _HASHES[vae] = _new_weights_hash(vae)
+    return _HASHES[vae]
+
+
+def _new_weights_hash(vae: Any) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(vae.state_dict().items()):
         digest.update(name.encode())

@@ -43,6 +43,7 @@ from trainer_core.train.outputs import Outputs
 from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.precision import Precision
 from trainer_core.train.session import Session
+from trainer_core.train.start_predictions import RECORD
 from trainer_core.train.throttle import throttled
 from trainer_core.train.validation import Validation
 from trainer_core.train.world import World, join, start_alike
@@ -75,7 +76,8 @@ def make_ready(
         events.emit("warning", code="model", text=note, step=0)
     plan = _with_class_pictures(config, plan, model, device, run, events, halt)
     _remember_dataset(config, plan, run, events)
-    measure = measure_of(config, plan.scan, model, device)
+    cache_dir = shared_cache(run.path.parent)
+    measure = measure_of(config, plan.scan, model, device, cache_dir)
     world.wait()  # from here on the others read what is here now
     samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
     job = prepare(
@@ -84,12 +86,14 @@ def make_ready(
         model,
         device,
         events,
-        cache_dir=shared_cache(run.path.parent),
+        cache_dir=cache_dir,
         should_stop=halt.requested,
         world=world,
+        encoded=measure.encoded if measure else None,
     )
     job.should_stop = halt.is_asked
-    validation = Validation.of(job, measure) if measure else None  # while the weights are the start model's
+    # While the weights are the start model's.
+    validation = Validation.of(job, measure, run.path / RECORD) if measure else None
     outputs = Outputs(job, run, events, halt.is_asked)
     go_on(job, outputs, run, events, wishes)
     if validation:
