@@ -11,8 +11,9 @@ import torch
 from bench_data import draw_pictures
 from bench_model import random_model
 from gpu_flops import flops_of_a_picture, measured_peak, published_peak
+from gpu_meters import SETTLING_STEPS
 from gpu_plain import BATCHES, beside_plain
-from gpu_run import SETTLING_STEPS, Watched, limit_gb, watch
+from gpu_run import Watched, limit_gb, watch
 from results_file import say
 
 from dbtui.presets.library import find_text

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from bench_data import INSTANCE_PROMPT
-from gpu_run import SETTLING_STEPS, Watched
+from gpu_meters import SETTLING_STEPS
+from gpu_run import Watched
 from plain_loop import Pairs, PlainSettings, clip_tokenize, train_plain
 from results_file import say
 

@@ -2,8 +2,6 @@
 
 import gc
 import math
-import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gpu_meters import GB, Clock, Memory
 from our_loop import OurTraining
-from results_file import say
 
 from trainer_core.config.schema import Config
 from trainer_core.data.balance import match_class_items
@@ -28,16 +26,12 @@ from trainer_core.train.job import Job, Samples, leave_the_device, prepare
 from trainer_core.train.loop import StepReport
 from trainer_core.train.preview import draw
 
-GB = 2**30
-SETTLING_STEPS = 3
 CONTEXT_GB = 0.7
 """What the driver and the CUDA context take of a card; torch's allocator does not see it."""
 SPARE = 0.1
 """Share of its card that a preset has to leave, what the driver and the context take included."""
 EASED = {"out_of_memory", "memory_stepped_down"}
 """Warnings of a training that went on with less memory than its settings take."""
-WAITING = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "aten::item", "aten::_local_scalar_dense")
-"""What the profiler shows where the host waits. The late readback waits for an event, which is not here."""
 
 
 @dataclass(slots=True)
@@ -158,7 +152,7 @@ def _train(
     saves: bool,
 ) -> None:
     device = training.device
-    with_memory = _Memory(device, watched.memory)
+    with_memory = Memory(device, watched.memory)
     with_memory.start()
     with _before_placing(lambda: with_memory.end("cache")):
         job = prepare(
@@ -172,7 +166,7 @@ def _train(
         )
     training.job = job
     with_memory.end("placing")
-    clock = _Clock(job, device, job.samples.total_steps - profiled_steps, profiled_steps)
+    clock = Clock(job, device, job.samples.total_steps - profiled_steps, profiled_steps)
 
     def on_report(report: StepReport) -> None:
         watched.losses.append(report.loss)
@@ -221,79 +215,6 @@ def _draw(job: Job) -> None:
         autocast=job.precision.autocast(job.device),
     )
     leave_the_device(job)
-
-
-class _Clock:
-    """Times the steps between the settling ones and the profiled ones, then profiles the rest."""
-
-    def __init__(self, job: Job, device: torch.device, last_timed: int, profiled: int) -> None:
-        self.job, self.device, self.last_timed, self.profiled = job, device, last_timed, profiled
-        self.started = self.ended = 0.0
-        self.samples = 0
-        self.profiler: Any = None
-
-    def tick(self, step: int, pictures: list[Path], loss: float) -> None:
-        del loss
-        if SETTLING_STEPS < step <= self.last_timed:
-            self.samples += len(pictures)
-        if step == SETTLING_STEPS:
-            self.started = self._now()
-        if step == self.last_timed:
-            self.ended = self._now()
-            if self.profiled:
-                self._profile()
-        if self.profiler and step == self.job.samples.total_steps:
-            self.profiler.stop()  # before the last readback, which is not of a step in the middle
-
-    def _profile(self) -> None:
-        """Begin, where the driver lets programs look at what it does; else nothing is known of waiting."""
-        try:
-            profiler = torch.profiler.profile()
-            profiler.start()
-        except RuntimeError as error:
-            say(f"no profile: {error}")
-        else:
-            self.profiler = profiler
-
-    def speed(self) -> tuple[float, float]:
-        seconds = self.ended - self.started
-        return (self.last_timed - SETTLING_STEPS) / seconds, self.samples / seconds
-
-    def waits(self) -> dict[str, float]:
-        if self.profiler is None:
-            return {}
-        # The trace is written by torch's own C++ code; its Python summary takes half a minute.
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "trace.json"
-            self.profiler.export_chrome_trace(str(path))
-            trace = path.read_text(encoding="utf-8")
-        return {name: trace.count(f'"name": "{name}"') / self.profiled for name in WAITING}
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
-
-
-class _Memory:
-    """Peak memory of one phase after the other."""
-
-    def __init__(self, device: torch.device, phases: dict[str, dict[str, float]]) -> None:
-        self.on_gpu, self.phases = device.type == "cuda", phases
-
-    def start(self) -> None:
-        if self.on_gpu:
-            torch.cuda.synchronize()
-            torch.cuda.reset_peak_memory_stats()
-
-    def end(self, phase: str) -> None:
-        if self.on_gpu:
-            torch.cuda.synchronize()
-            self.phases[phase] = {
-                "allocated": round(torch.cuda.max_memory_allocated() / GB, 3),
-                "reserved": round(torch.cuda.max_memory_reserved() / GB, 3),
-            }
-            torch.cuda.reset_peak_memory_stats()
 
 
 def limit_gb(card_gb: float) -> float:
