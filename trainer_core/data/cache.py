@@ -31,7 +31,8 @@ Latents = tuple[Tensor, Tensor]
 """Mean and standard deviation, each [4, h, w] float32 on the CPU."""
 
 _FORMAT = "latents-1"
-_HASHES: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+_HASHES: WeakKeyDictionary[Any, tuple[list[int], str]] = WeakKeyDictionary()
+"""Of each VAE the versions of its weights, and their hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +208,21 @@ def frame_keys(frames: Sequence[Frame], vae: Any, digests: Mapping[Path, str]) -
 
 
 def _weights_hash(vae: Any) -> str:
-    """Hash a VAE's weights, once: they are not trained."""
-    if vae not in _HASHES:
-        _HASHES[vae] = _new_weights_hash(vae)
-    return _HASHES[vae]
+    """Hash a VAE's weights; once, as long as none of them changes."""
+    weights: dict[str, Tensor] = vae.state_dict()
+    versions = [tensor._version for tensor in weights.values()]
+    known, found = _HASHES.get(vae, ([], ""))
+    if known != versions:
+        found = _hash_of(weights)
+        _HASHES[vae] = versions, found
+    return found
 
 
-def _new_weights_hash(vae: Any) -> str:
+def _hash_of(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
-    for name, tensor in sorted(vae.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
