@@ -1,12 +1,14 @@
 """Which share of a device's bf16 peak a training uses: operations by torch's counter, the peak by a product."""
 
 import time
+from functools import cache
 
 import torch
 from bench_model import flops_of_a_step
 
 from trainer_core.config.schema import Config
 from trainer_core.models.configs import read_configs
+from trainer_core.models.family import Component
 
 PUBLISHED_TFLOPS = {
     "H200": 989.0,
@@ -46,10 +48,15 @@ def flops_of_a_picture(config: Config) -> float:
     Forward and backward, as if nothing was computed twice: what checkpointing repeats is not counted as work done.
     A LoRA's backward pass leaves out the gradients of the frozen weights, a third of all.
     """
-    configs = read_configs("sd2-base" if config.model.family == "sd2" else "sd1")
-    parts = flops_of_a_step(configs, config.dataset.resolution[0])
+    parts = _flops("sd2-base" if config.model.family == "sd2" else "sd1", config.dataset.resolution[0])
     total = parts["unet"] + (parts["text_encoder"] if config.text_encoder.train else 0.0)
     return total * (2 / 3 if config.method.train == "lora" else 1)
+
+
+@cache
+def _flops(name: str, side: int) -> dict[Component, float]:
+    """Counting takes some seconds."""
+    return flops_of_a_step(read_configs(name), side)
 
 
 def _now(device: torch.device) -> float:

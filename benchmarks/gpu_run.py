@@ -2,13 +2,15 @@
 
 import gc
 import math
-import tempfile
-import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from gpu_meters import GB, Clock, Memory
 from our_loop import OurTraining
 
 from trainer_core.config.schema import Config
@@ -18,16 +20,18 @@ from trainer_core.data.order import TrainingOrder
 from trainer_core.data.scan import scan_dataset
 from trainer_core.errors import UserError
 from trainer_core.models.model import StableDiffusion
-from trainer_core.train.job import Job, Samples, prepare
+from trainer_core.models.snapshot import take_snapshot
+from trainer_core.train import job as job_module
+from trainer_core.train.job import Job, Samples, leave_the_device, prepare
 from trainer_core.train.loop import StepReport
 from trainer_core.train.preview import draw
 
-GB = 2**30
-SETTLING_STEPS = 3
 CONTEXT_GB = 0.7
 """What the driver and the CUDA context take of a card; torch's allocator does not see it."""
-WAITING = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "aten::item", "aten::_local_scalar_dense")
-"""What the profiler shows where the host waits. The late readback waits for an event, which is not here."""
+SPARE = 0.1
+"""Share of its card that a preset has to leave, what the driver and the context take included."""
+EASED = {"out_of_memory", "memory_stepped_down"}
+"""Warnings of a training that went on with less memory than its settings take."""
 
 
 @dataclass(slots=True)
@@ -97,6 +101,7 @@ def watch(
     *,
     card_gb: float | None = None,
     profiled_steps: int = 0,
+    saves: bool = False,
 ) -> Watched:
     """Train `model` in place by `config`, then draw one preview; what it could not do is in `problem`.
 
@@ -107,17 +112,22 @@ def watch(
         runs_dir: folder for the run directory.
         card_gb: pretend that the card has this much memory.
         profiled_steps: how many of the last steps run under torch's profiler, after the speed was measured.
+        saves: whether the model is copied to main memory at the end, as for a file of it.
     """
     watched = Watched()
     _free(device)  # what an earlier model left in torch's cache would count as this one's
     training = OurTraining(config, runs_dir, device)
+    training.events.watchers.append(lambda event: _look(event, watched))
     _limit(device, card_gb)
     try:
-        _train(training, config, model, watched, profiled_steps)
+        _train(training, config, model, watched, profiled_steps, saves=saves)
     except torch.OutOfMemoryError:
         watched.problem = "out of memory"
     except UserError as error:
         watched.problem = "; ".join(error.problems)
+    except Exception as error:  # noqa: BLE001 - one training that fails must not lose the others
+        traceback.print_exc()
+        watched.problem = f"{type(error).__name__}: {error}"
     finally:
         training.close()
         training.job = None
@@ -126,24 +136,37 @@ def watch(
     return watched
 
 
+def _look(event: dict[str, Any], watched: Watched) -> None:
+    """A training that made itself smaller did not fit."""
+    if event["kind"] == "warning" and event["code"] in EASED and watched.problem is None:
+        watched.problem = f"out of memory, and went on: {event['text']}"
+
+
 def _train(
-    training: OurTraining, config: Config, model: StableDiffusion, watched: Watched, profiled_steps: int
+    training: OurTraining,
+    config: Config,
+    model: StableDiffusion,
+    watched: Watched,
+    profiled_steps: int,
+    *,
+    saves: bool,
 ) -> None:
     device = training.device
-    with_memory = _Memory(device, watched.memory)
+    with_memory = Memory(device, watched.memory)
     with_memory.start()
-    job = prepare(
-        config,
-        samples_of(config),
-        model,
-        device,
-        training.events,
-        cache_dir=training.runs_dir / ".cache",
-        should_stop=lambda: False,
-    )
+    with _before_placing(lambda: with_memory.end("cache")):
+        job = prepare(
+            config,
+            samples_of(config),
+            model,
+            device,
+            training.events,
+            cache_dir=training.runs_dir / ".cache",
+            should_stop=lambda: False,
+        )
     training.job = job
-    with_memory.end("cache and placing")
-    clock = _Clock(job, device, job.samples.total_steps - profiled_steps, profiled_steps)
+    with_memory.end("placing")
+    clock = Clock(job, device, job.samples.total_steps - profiled_steps, profiled_steps)
 
     def on_report(report: StepReport) -> None:
         watched.losses.append(report.loss)
@@ -157,10 +180,31 @@ def _train(
     if config.sample.prompts:
         _draw(job)
         with_memory.end("preview")
+    if saves:
+        with job.kept_weights():
+            take_snapshot(job.model, "safetensors", "fp16", {})
+        with_memory.end("save")
+
+
+@contextmanager
+def _before_placing(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` when pictures are encoded, and the U-Net is about to be put on the device."""
+    place = job_module.place_for_training
+
+    def told(*arguments: Any) -> Any:
+        tell()
+        return place(*arguments)
+
+    job_module.place_for_training = told
+    try:
+        yield
+    finally:
+        job_module.place_for_training = place
 
 
 def _draw(job: Job) -> None:
     job.model.vae.to(job.device)
+    job.model.text_encoder.to(job.device).eval()  # it left, where its output is cached
     job.model.unet.eval()
     draw(
         job.model,
@@ -170,78 +214,20 @@ def _draw(job: Job) -> None:
         clip_skip=None,
         autocast=job.precision.autocast(job.device),
     )
+    leave_the_device(job)
 
 
-class _Clock:
-    """Times the steps between the settling ones and the profiled ones, then profiles the rest."""
-
-    def __init__(self, job: Job, device: torch.device, last_timed: int, profiled: int) -> None:
-        self.job, self.device, self.last_timed, self.profiled = job, device, last_timed, profiled
-        self.started = self.ended = 0.0
-        self.samples = 0
-        self.profiler: Any = None
-
-    def tick(self, step: int, pictures: list[Path], loss: float) -> None:
-        del loss
-        if SETTLING_STEPS < step <= self.last_timed:
-            self.samples += len(pictures)
-        if step == SETTLING_STEPS:
-            self.started = self._now()
-        if step == self.last_timed:
-            self.ended = self._now()
-            if self.profiled:
-                self.profiler = torch.profiler.profile()
-                self.profiler.start()
-        if self.profiler and step == self.job.samples.total_steps:
-            self.profiler.stop()  # before the last readback, which is not of a step in the middle
-
-    def speed(self) -> tuple[float, float]:
-        seconds = self.ended - self.started
-        return (self.last_timed - SETTLING_STEPS) / seconds, self.samples / seconds
-
-    def waits(self) -> dict[str, float]:
-        if self.profiler is None:
-            return {}
-        # The trace is written by torch's own C++ code; its Python summary takes half a minute.
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "trace.json"
-            self.profiler.export_chrome_trace(str(path))
-            trace = path.read_text(encoding="utf-8")
-        return {name: trace.count(f'"name": "{name}"') / self.profiled for name in WAITING}
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
-
-
-class _Memory:
-    """Peak memory of one phase after the other."""
-
-    def __init__(self, device: torch.device, phases: dict[str, dict[str, float]]) -> None:
-        self.on_gpu, self.phases = device.type == "cuda", phases
-
-    def start(self) -> None:
-        if self.on_gpu:
-            torch.cuda.synchronize()
-            torch.cuda.reset_peak_memory_stats()
-
-    def end(self, phase: str) -> None:
-        if self.on_gpu:
-            torch.cuda.synchronize()
-            self.phases[phase] = {
-                "allocated": round(torch.cuda.max_memory_allocated() / GB, 3),
-                "reserved": round(torch.cuda.max_memory_reserved() / GB, 3),
-            }
-            torch.cuda.reset_peak_memory_stats()
+def limit_gb(card_gb: float) -> float:
+    """Return what torch may reserve of a card of so many GB: a tenth of it is to stay free."""
+    return min((1 - SPARE) * card_gb, card_gb - CONTEXT_GB)
 
 
 def _limit(device: torch.device, card_gb: float | None) -> None:
     if device.type != "cuda":
         return
     total = torch.cuda.get_device_properties(device).total_memory / GB
-    fraction = 1.0 if card_gb is None else min(1.0, (card_gb - CONTEXT_GB) / total)
-    torch.cuda.set_per_process_memory_fraction(fraction)
+    fraction = 1.0 if card_gb is None else min(1.0, limit_gb(card_gb) / total)
+    torch.cuda.set_per_process_memory_fraction(fraction, device)
 
 
 def _free(device: torch.device) -> None:

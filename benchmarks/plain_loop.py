@@ -23,13 +23,15 @@ from torch.utils.data import DataLoader, Dataset
 
 Tokenize = Callable[[str], Tensor]
 Pair = dict[str, Any]
+_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
 class PlainSettings:
     """What the loop is told; `pairs` is the number of instance pictures, and of class pictures, in a batch.
 
-    Without prior preservation there are no class pictures, and `pairs` is the batch.
+    Without prior preservation there are no class pictures, and `pairs` is the batch. It runs on the GPU where
+    there is one, unless `on_cpu` says otherwise.
     """
 
     steps: int
@@ -42,6 +44,7 @@ class PlainSettings:
     prior_weight: float = 1.0
     mixed_precision: str = "no"
     has_prior: bool = True
+    on_cpu: bool = False
 
 
 class Pairs(Dataset[Pair]):
@@ -77,7 +80,7 @@ class CachedPairs(Dataset[Pair]):
         ids = [pairs.tokenize(prompt) for prompt, _ in zip(pairs.prompts, pairs.paths(0), strict=False)]
         kept: dict[Path, tuple[Tensor, Tensor]] = {}
         for path in dict.fromkeys([*pairs.instance, *pairs.classes]):
-            posterior = vae.encode(open_picture(path, pairs.side)[None].to(device)).latent_dist
+            posterior = vae.encode(open_picture(path, pairs.side)[None].to(device, vae.dtype)).latent_dist
             kept[path] = posterior.mean[0], posterior.std[0]
         self.rows: list[Pair] = []
         for index in range(len(pairs)):
@@ -125,10 +128,11 @@ def train_plain(
     from tqdm.auto import tqdm
 
     AcceleratorState._reset_state(reset_partial_state=True)  # it remembers the precision of an earlier loop
-    accelerator = Accelerator(gradient_accumulation_steps=1, mixed_precision=settings.mixed_precision)
+    accelerator = Accelerator(mixed_precision=settings.mixed_precision, cpu=settings.on_cpu)
     torch.manual_seed(settings.seed)
     unet, text_encoder, vae = model.unet, model.text_encoder, model.vae
-    vae.requires_grad_(False).to(accelerator.device)
+    # The script's VAE computes in the precision of the passes, while the weights that learn stay float32.
+    vae.requires_grad_(False).to(accelerator.device, _DTYPES[settings.mixed_precision])
     for module in (unet, text_encoder):
         module.requires_grad_(True).train()
     noise_scheduler = DDPMScheduler.from_config(model.scheduler_config)
@@ -192,7 +196,7 @@ def _latents(vae: Any, batch: Pair) -> Tensor:
     with (
         torch.no_grad()
     ):  # the script has no such line: its VAE keeps no graph because none of it wants a gradient
-        return vae.encode(batch["pixels"]).latent_dist.sample()
+        return vae.encode(batch["pixels"].to(vae.dtype)).latent_dist.sample()
 
 
 def _endless(loader: DataLoader[Pair]) -> Iterator[Pair]:

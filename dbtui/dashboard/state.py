@@ -3,20 +3,17 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from dbtui.dashboard.curve import LossCurve
+from dbtui.dashboard.event_values import LONGEST_TEXT, count_in, known_count_in, number_in, text_in
+from dbtui.dashboard.event_values import Event as Event
 from dbtui.dashboard.pace import Pace
 from trainer_core.narrate import uploaded_words, validation_words
 from trainer_core.resume.words import resumed_words
 from trainer_core.suggestion import Course
 
-Event = dict[str, Any]
-_LONGEST_TEXT = 2000
 _LONGEST_ENDING = 40_000
 """A failed run tells every problem in one text, a line each."""
-_LARGEST = 1e15
-"""No count, size or time of a run reaches it; larger numbers are taken for garbage."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +147,10 @@ def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
     for event in events:
         if event.get("kind") == "format":
             state = RunState()
-        state.t = _number(event, "t") or state.t
+        state.t = number_in(event, "t") or state.t
         if isinstance(totals := event.get("totals"), dict):
             state.totals = Totals(
-                _number(totals, "seconds") or 0.0, _count(totals, "images"), _count(totals, "resumes")
+                number_in(totals, "seconds") or 0.0, count_in(totals, "images"), count_in(totals, "resumes")
             )
         state.course.see(event)
         if change := _CHANGES.get(str(event.get("kind"))):
@@ -162,17 +159,17 @@ def fold(events: Iterable[Event], state: RunState | None = None) -> RunState:
 
 
 def _on_format(state: RunState, event: Event) -> None:
-    state.run, state.version = _text(event, "run"), _count(event, "version")
-    state.started = _number(event, "started") or state.t
+    state.run, state.version = text_in(event, "run"), count_in(event, "version")
+    state.started = number_in(event, "started") or state.t
 
 
 def _on_phase(state: RunState, event: Event) -> None:
-    state.phase, state.done, state.total = _text(event, "name"), 0, _count_or_none(event, "total")
-    state.pace.on_phase(state.phase, _number(event, "mono") or 0.0)
+    state.phase, state.done, state.total = text_in(event, "name"), 0, known_count_in(event, "total")
+    state.pace.on_phase(state.phase, number_in(event, "mono") or 0.0)
     if state.phase == "train":
         state.total_steps = state.total or state.total_steps
-        state.epochs = _count_or_none(event, "epochs") or state.epochs
-        state.steps_per_epoch = _count_or_none(event, "steps_per_epoch") or state.steps_per_epoch
+        state.epochs = known_count_in(event, "epochs") or state.epochs
+        state.steps_per_epoch = known_count_in(event, "steps_per_epoch") or state.steps_per_epoch
     if state.phase == "load":  # another process, and perhaps another machine, goes on
         state.pace.restart(state.step)
     if state.phase != "done":
@@ -180,25 +177,25 @@ def _on_phase(state: RunState, event: Event) -> None:
 
 
 def _on_progress(state: RunState, event: Event) -> None:
-    state.phase = _text(event, "phase") or state.phase
-    state.done, state.total = _count(event, "done"), _count_or_none(event, "total") or state.total
+    state.phase = text_in(event, "phase") or state.phase
+    state.done, state.total = count_in(event, "done"), known_count_in(event, "total") or state.total
 
 
 def _on_step(state: RunState, event: Event) -> None:
-    state.phase, state.step = "train", _count(event, "step")
+    state.phase, state.step = "train", count_in(event, "step")
     state.lifetime_steps += 1
-    state.epoch = _count_or_none(event, "epoch")
-    state.loss = _number(event, "loss")
+    state.epoch = known_count_in(event, "epoch")
+    state.loss = number_in(event, "loss")
     for name in ("lr", "images_per_s", "grad_norm", "vram_gb", "gpu_load", "gpu_temp", "gpu_power"):
-        setattr(state, name, _number(event, name))
-    state.pace.on_step(state.step, _number(event, "mono") or 0.0)
+        setattr(state, name, number_in(event, name))
+    state.pace.on_step(state.step, number_in(event, "mono") or 0.0)
     if state.loss is not None:
         state.curve.add(state.step, state.loss)
 
 
 def _on_sample(state: RunState, event: Event) -> None:
-    seed = _count_or_none(event, "seed")
-    preview = Preview(_count(event, "step"), _text(event, "path"), _text(event, "prompt"), seed)
+    seed = known_count_in(event, "seed")
+    preview = Preview(count_in(event, "step"), text_in(event, "path"), text_in(event, "prompt"), seed)
     state.previews.append(preview)
     text = f"preview at step {preview.step}"
     if not state.news or state.news[-1].text != text:  # several prompts make one line
@@ -206,8 +203,8 @@ def _on_sample(state: RunState, event: Event) -> None:
 
 
 def _on_written(state: RunState, event: Event) -> None:
-    kind, step, path = str(event["kind"]), _count(event, "step"), _text(event, "path")
-    seconds, size = _number(event, "seconds"), _number(event, "bytes")
+    kind, step, path = str(event["kind"]), count_in(event, "step"), text_in(event, "path")
+    seconds, size = number_in(event, "seconds"), number_in(event, "bytes")
     state.written.append(Written(kind, step, path, seconds, size))
     what = "saved" if kind == "saved" else "checkpoint at"
     cost = ", ".join(part for part in (size_text(size), f"{seconds:.1f} s" if seconds is not None else "") if part)
@@ -215,8 +212,8 @@ def _on_written(state: RunState, event: Event) -> None:
 
 
 def _on_validation(state: RunState, event: Event) -> None:
-    numbers = {name: _number(event, name) for name in ("loss", "drift")}
-    _tell(state, "validation", f"validation at step {_count(event, 'step')}: {validation_words(numbers)}")
+    numbers = {name: number_in(event, name) for name in ("loss", "drift")}
+    _tell(state, "validation", f"validation at step {count_in(event, 'step')}: {validation_words(numbers)}")
 
 
 def _on_uploaded(state: RunState, event: Event) -> None:
@@ -224,40 +221,40 @@ def _on_uploaded(state: RunState, event: Event) -> None:
 
 
 def _on_hook(state: RunState, event: Event) -> None:
-    _tell(state, "hook", _text(event, "text"))
+    _tell(state, "hook", text_in(event, "text"))
 
 
 def _on_warning(state: RunState, event: Event) -> None:
     state.warnings += 1
-    _tell(state, "warning", _text(event, "text") or _text(event, "code"))
+    _tell(state, "warning", text_in(event, "text") or text_in(event, "code"))
 
 
 def _on_ack(state: RunState, event: Event) -> None:
-    ack = Ack(_text(event, "command"), event.get("ok") is True, _text(event, "text"))
-    state.acks[_text(event, "id")] = ack
+    ack = Ack(text_in(event, "command"), event.get("ok") is True, text_in(event, "text"))
+    state.acks[text_in(event, "id")] = ack
     while len(state.acks) > 64:
         del state.acks[next(iter(state.acks))]
     _tell(state, "control_ack" if ack.ok else "refused", f"{ack.command}: {ack.text}" if ack.text else ack.command)
 
 
 def _on_resumed(state: RunState, event: Event) -> None:
-    step = _count(event, "from_step")
+    step = count_in(event, "from_step")
     state.step, state.loss, state.ending = step, None, None
     state.curve.drop_after(step)
     state.pace.restart(step)
     state.previews = deque((each for each in state.previews if each.step <= step), maxlen=64)
     state.written = deque((each for each in state.written if each.step <= step), maxlen=64)
-    _tell(state, "resumed", resumed_words(step, event.get("changed"))[:_LONGEST_TEXT])
+    _tell(state, "resumed", resumed_words(step, event.get("changed"))[:LONGEST_TEXT])
 
 
 def _on_ending(state: RunState, event: Event) -> None:
     kind, outputs = str(event["kind"]), event.get("outputs")
-    paths = tuple(str(path)[:_LONGEST_TEXT] for path in outputs) if isinstance(outputs, list) else ()
-    step = _count_or_none(event, "step")
-    code = _count_or_none(event, "exit_code")
+    paths = tuple(str(path)[:LONGEST_TEXT] for path in outputs) if isinstance(outputs, list) else ()
+    step = known_count_in(event, "step")
+    code = known_count_in(event, "exit_code")
     code = code if code is not None else int(kind == "failed")
     state.ending = Ending(
-        kind, code, _text(event, "text", _LONGEST_ENDING), state.step if step is None else step, paths
+        kind, code, text_in(event, "text", _LONGEST_ENDING), state.step if step is None else step, paths
     )
 
 
@@ -292,24 +289,3 @@ def size_text(size: float | None) -> str:
 
 def _tell(state: RunState, kind: str, text: str) -> None:
     state.news.append(News(state.t, kind, text))
-
-
-def _number(event: Event, name: str) -> float | None:
-    value = event.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < _LARGEST else None
-
-
-def _count_or_none(event: Event, name: str) -> int | None:
-    value = event.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST else None
-
-
-def _count(event: Event, name: str) -> int:
-    return _count_or_none(event, name) or 0
-
-
-def _text(event: Event, name: str, longest: int = _LONGEST_TEXT) -> str:
-    value = event.get(name)
-    return value[:longest] if isinstance(value, str) else ""

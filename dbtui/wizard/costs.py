@@ -1,4 +1,4 @@
-"""What a whole model or a LoRA costs: what the shipped presets declare, and the sizes of the published models."""
+"""What a whole model or a LoRA costs: predicted of the shipped presets, and the sizes of the published models."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ class Costs:
     """From the least to the most that the shipped presets of one kind take.
 
     Attributes:
-        vram_gb: memory of the graphics card.
+        vram_gb: memory that a training is predicted to need free on the graphics card; by the table, so at once.
         result_bytes: the file that comes out.
         states_bytes: all checkpoints that exist at one time.
         pictures: how many a training shows to the model (steps x batch).
         at_once: how many of them a step takes.
     """
 
-    vram_gb: tuple[int, int]
+    vram_gb: tuple[float, float]
     result_bytes: tuple[int, int]
     states_bytes: tuple[int, int]
     pictures: tuple[int, int]
@@ -31,7 +31,7 @@ class Costs:
         from trainer_core.disk import gigabytes
 
         return (
-            f"GPU   {_between(*(f'{size} GB' for size in self.vram_gb))}",
+            f"GPU   {_between(*(f'{size:.1f} GB' for size in self.vram_gb))}",
             f"disk  {gigabytes(self.result_bytes[1])}, {gigabytes(self.states_bytes[1])} meanwhile",
             f"time  {_between(*(f'{count:,} pictures' for count in self.pictures))}, "
             f"{'-'.join(map(str, dict.fromkeys(self.at_once)))} a step",
@@ -42,6 +42,7 @@ def costs(train: str, family: "FamilyName" = "sd1") -> Costs | None:
     """Return what training a whole model ("full") or a "lora" of that family costs; None if no preset does."""
     from dbtui.presets.inspect import inspect
     from dbtui.presets.library import shipped
+    from dbtui.presets.offer import needed_gb
     from trainer_core.disk import CHECKPOINTS, checkpoint_bytes, result_bytes
     from trainer_core.models.sizes import ELEMENTS, ModelSize
     from trainer_core.models.sniff import ModelInfo
@@ -53,8 +54,9 @@ def costs(train: str, family: "FamilyName" = "sd1") -> Costs | None:
     configs = [each for each in inspected if each and (each.method.train, each.model.family) == (train, family)]
     if not configs:
         return None
+    needed = [needed_gb(config, family) or config.preset.min_vram_gb or 0.0 for config in configs]
     return Costs(
-        vram_gb=_range(config.preset.min_vram_gb or 0 for config in configs),
+        vram_gb=(min(needed), max(needed)),
         result_bytes=_range(result_bytes(config, model, size) for config in configs for size in (half, whole)),
         states_bytes=_range(checkpoint_bytes(config, model, half) * CHECKPOINTS for config in configs),
         pictures=_range((config.train.max_steps or 0) * config.train.batch_size for config in configs),

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from trainer_core.config.schema import Config
+from trainer_core.models.family import COMPONENTS
 from trainer_core.models.load import load_model
 from trainer_core.models.save import save_model
 from trainer_core.models.tiny import build_tiny
@@ -78,6 +79,7 @@ def make_job(pictures: Path, model_file: Callable[[str, str], Path], tmp_path: P
         reg: bool = True,
         side: int = 64,
         events: Any = None,
+        encoded: Any = None,
         **tables: dict[str, Any],
     ) -> Job:
         settings: dict[str, Any] = {
@@ -97,11 +99,12 @@ def make_job(pictures: Path, model_file: Callable[[str, str], Path], tmp_path: P
         return prepare(
             config,
             Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps),
-            load_model(config.model),
+            load_model(config.model, later=COMPONENTS),  # as a run does
             torch.device("cpu"),
             events or Recorder(),
             cache_dir=tmp_path / "cache",
             should_stop=lambda: False,
+            encoded=encoded,
         )
 
     return make

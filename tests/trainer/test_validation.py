@@ -1,11 +1,15 @@
 """The validation: its numbers follow from the weights alone, and it leaves no trace in the training."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+import trainer_core.data.cache
 from trainer_core.data.scan import scan_dataset
+from trainer_core.models.load import load_model
 from trainer_core.run.control import ControlReader, append_command
 from trainer_core.run.directory import RunDirectory
 from trainer_core.train.checkpoint import newest_valid, save_checkpoint
@@ -194,3 +198,59 @@ def test_held_out_pictures_are_what_is_measured(make_job):
 def test_zero_samples_measure_nothing(make_job):
     job = make_job(side=SIDE, reg=False, validation={"samples": 0})
     assert measure_of(job.config, scan_dataset(job.config.dataset, []), job.model, job.device) is None
+
+
+def test_what_the_start_model_predicts_is_asked_once_for_all_starts(make_job, tmp_path):
+    job, record = make_job(side=SIDE, reg=False, **EVERY_STEP), tmp_path / "predictions.safetensors"
+    scan = scan_dataset(job.config.dataset, job.config.concept, method=job.config.method.captions)
+    measure = measure_of(job.config, scan, job.model, job.device)
+    passes = []
+    job.model.unet.register_forward_pre_hook(lambda *_: passes.append(1))
+
+    def start(measure=measure):
+        passes.clear()
+        validation = Validation.of(job, measure, record)
+        return validation, len(passes)
+
+    first, asked = start()
+    again, none = start()
+    assert (asked > 0, none) == (True, 0)
+    assert again.numbers() == first.numbers()
+    whole = record.read_bytes()
+    record.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # damaged: made anew
+    damaged, asked_anew = start()
+    assert (asked_anew, start()[1]) == (asked, 0)
+    assert damaged.numbers() == first.numbers()
+    assert start(replace(measure, mark="another"))[1] == asked
+    record.unlink()
+    record.mkdir()  # cannot be written
+    assert start()[1] == asked
+    assert Validation.of(job, measure).numbers() == first.numbers()
+
+
+@pytest.mark.parametrize("kept", ["ram", "disk"])
+def test_no_picture_is_encoded_twice(kept, make_job, recorder, tmp_path, monkeypatch):
+    cache, tables = tmp_path / "cache", {**EVERY_STEP, "dataset": {"cache_latents": kept}}
+    config = make_job(side=SIDE, **tables).config
+    scan = scan_dataset(config.dataset, config.concept, method=config.method.captions)
+    model, cpu = load_model(config.model), torch.device("cpu")
+    alone = measure_of(config, scan, model, cpu)  # without a cache
+    shutil.rmtree(cache, ignore_errors=True)
+    honest, encoded = trainer_core.data.cache.encode, []
+
+    def counted(vae, pixels):
+        encoded.append(1)
+        return honest(vae, pixels)
+
+    monkeypatch.setattr(trainer_core.data.cache, "encode", counted)
+    measure = measure_of(config, scan, model, cpu, cache)
+    assert all(
+        torch.equal(one.latents, other.latents) for one, other in zip(measure.samples, alone.samples, strict=True)
+    )
+    assert len(encoded) == 2  # samples
+    job = make_job(side=SIDE, events=recorder, encoded=measure.encoded, **tables)
+    pictures = {item.picture.path for item in job.samples.items}
+    assert len(encoded) == len(pictures) == 8
+    if kept == "disk":
+        measure_of(config, scan, model, cpu, cache)
+        assert len(encoded) == 8

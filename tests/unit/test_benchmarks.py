@@ -201,7 +201,8 @@ def test_the_first_frame_of_the_app(load):
 def test_gpu_script_runs_on_a_cpu_with_tiny_models(tmp_path: Path):
     output = tmp_path / "gpu.json"
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--tiny", "--device", "cpu", "--steps", "1"]
-    done = subprocess.run([*command, "--only", "sd21-12gb", "--presets-only", "--output", str(output)])
+    options = ["--only", "sd21-12gb", "--presets-only", "--output", str(output)]
+    done = subprocess.run([*command, *options], cwd=tmp_path)
     results = json.loads(output.read_text())
     assert done.returncode == 0, results["problems"]
     [row] = results["presets"]
@@ -216,7 +217,7 @@ def test_gpu_script_runs_on_a_cpu_with_tiny_models(tmp_path: Path):
 
 @pytest.mark.slow
 def test_gpu_script_tries_every_attention_kernel(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    gpu = load("gpu")
+    gpu = load("gpu_parts")
     monkeypatch.setattr(gpu, "ATTENTION_PRESET", "sd15-12gb")  # one picture a step
     bench = gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)
     rows = {row["attention"]: row for row in gpu.attention(bench)}
@@ -228,7 +229,7 @@ def test_gpu_script_tries_every_attention_kernel(load, tmp_path: Path, monkeypat
 
 @pytest.mark.slow
 def test_gpu_script_takes_every_rung_of_the_ladder(load, tmp_path: Path):
-    gpu = load("gpu")
+    gpu = load("gpu_parts")
     rows = list(gpu.ladder(gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)))
     assert [row["rung"] for row in rows] == list(gpu.LADDER)
     assert [row["problem"] for row in rows if not row["losses_finite"]] == []
@@ -236,7 +237,7 @@ def test_gpu_script_takes_every_rung_of_the_ladder(load, tmp_path: Path):
 
 @pytest.mark.slow
 def test_profiler_sees_a_host_that_waits(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    gpu, passes = load("gpu"), importlib.import_module("trainer_core.train.passes")
+    gpu, passes = load("gpu_parts"), importlib.import_module("trainer_core.train.passes")
     bench = gpu.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)
     config = bench.preset("sd15-24gb", 'memory.mixed_precision="no"')
     assert bench.watch(config).waits["aten::_local_scalar_dense"] == 0
@@ -252,7 +253,7 @@ def test_profiler_sees_a_host_that_waits(load, tmp_path: Path, monkeypatch: pyte
 
 
 def test_gpu_verdict_names_what_is_wrong(load):
-    gpu = load("gpu")
+    gpu = load("gpu_verdict")
     row = {
         "preset": "p",
         "card_gb": 8.0,
@@ -269,6 +270,41 @@ def test_gpu_verdict_names_what_is_wrong(load):
     assert len(gpu.verdict(results)) == 1
     row |= {"host_waits_per_step": {}, "fits_card": False, "problem_on_card": "out of memory"}
     assert gpu.verdict(results) == ["p: does not fit 8 GB: out of memory"]
+    slow = {"batch_size": 1, "problem": None, "ratio_to_plain": 1.4}
+    short = {"device": "a GPU", "plain": [slow], "left_out": ["ladder: lora"], "errors": ["attention: it broke"]}
+    assert len(gpu.verdict(short)) == 3
+
+
+def test_a_part_of_the_gpu_script_that_fails_loses_no_other(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    gpu, parts = load("gpu"), load("gpu_parts")
+    bench = parts.Bench(tmp_path, torch.device("cpu"), tiny=True, steps=1)
+    row = {"preset": "p", "problem": None, "losses_finite": True}
+
+    def broken():
+        yield row
+        raise RuntimeError("CUDA error")
+
+    def late():
+        bench.ends = 0.0
+        yield from bench.in_time("ladder", [row])
+
+    rest = {"preset": "q", "problem": None, "losses_finite": True}
+    monkeypatch.setattr(
+        gpu, "parts", lambda *_: {"presets": broken, "ladder": late, "attention": lambda: iter([rest])}
+    )
+    results = {"device": "cpu", "errors": []}
+    gpu._measure(bench, [], results, tmp_path / "gpu.json", presets_only=False)
+    kept = json.loads((tmp_path / "gpu.json").read_text())
+    assert (kept["presets"], kept["ladder"], kept["attention"]) == ([row], [], [rest])
+    assert kept["errors"] == ["presets: RuntimeError: CUDA error"]
+    assert len(kept["left_out"]) == 1
+    assert len(kept["problems"]) == 2
+
+
+def test_a_tenth_of_a_card_stays_free_and_what_cuda_takes_at_least(load):
+    run = load("gpu_run")
+    assert run.limit_gb(24) == pytest.approx(21.6)
+    assert run.limit_gb(6) == pytest.approx(6 - run.CONTEXT_GB)
 
 
 def _tokenizer_folder(parent: Path) -> Path:

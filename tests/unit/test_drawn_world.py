@@ -4,12 +4,15 @@ import re
 from collections import Counter
 
 import pytest
+from PIL import Image
 
 from dbtui.demo.world.animals import ANIMALS
 from dbtui.demo.world.palette import BACKGROUNDS, COATS, HAT
 from dbtui.demo.world.scene import SIDE, caption_scene, choose_scene, draw_scene
 from dbtui.demo.world.subject import draw_subject
 from dbtui.demo.world.write import write_captioned, write_frogs
+from trainer_core.data.duplicates import find_near_copies
+from trainer_core.data.quality import likeness
 
 SEEDS = range(60)
 
@@ -79,6 +82,8 @@ def test_only_the_subject_wears_a_hat(tmp_path):
     write_frogs(tmp_path / "class", 24, subject=False)
     assert len(list((tmp_path / "subject").iterdir())) == 6
     assert len({*files_of(tmp_path / "class").values()}) == 24
+    looks = {path: likeness(Image.open(path).convert("L")) for path in sorted(tmp_path.glob("*/*.png"))}
+    assert find_near_copies(looks) == {}  # or the demo would begin with a warning
     for number in range(6):
         assert {HAT, COATS["green"]} <= colors_of(draw_subject(number))
     for seed in range(200):

@@ -2,6 +2,7 @@ from typing import get_args
 
 import pytest
 
+from dbtui.presets.offer import offers
 from dbtui.wizard.costs import costs
 from dbtui.wizard.draft import GOALS, Draft
 from dbtui.wizard.goals import GOAL_FACTS, choose_goal, choose_train
@@ -62,7 +63,10 @@ def test_a_preset_and_learning_rate_of_the_other_kind_wait():
 
 def test_costs_are_those_of_the_presets_and_the_models():
     full, lora = costs("full"), costs("lora")
-    assert full.vram_gb == (6, 24)
+    offered = {kind: [each.needed_gb for each in offers("sd1", kind)[0]] for kind in ("full", "lora")}
+    assert full.vram_gb == (min(offered["full"]), max(offered["full"]))  # as the hardware step has it
+    assert lora.vram_gb == (min(offered["lora"]), max(offered["lora"]))
+    assert full.lines()[0] == "GPU   4.8 to 13.3 GB"
     assert full.pictures == lora.pictures == (1600, 1600)
     assert full.at_once == (1, 4)
     assert full.result_bytes == (2_132_470_614, 4_264_941_228)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from safetensors import SafetensorError
@@ -26,8 +27,12 @@ from trainer_core.run.atomic import staged
 from trainer_core.text import safe_text
 
 Progress = Callable[[int, int], None]
+Latents = tuple[Tensor, Tensor]
+"""Mean and standard deviation, each [4, h, w] float32 on the CPU."""
 
 _FORMAT = "latents-1"
+_HASHES: WeakKeyDictionary[Any, tuple[list[int], str]] = WeakKeyDictionary()
+"""Of each VAE the versions of its weights, and their hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,9 @@ def fetch_latents(store: LatentStore, count: int, *, flip: bool) -> Callable[[Dr
 
 def to_encode(store: LatentsInMemory | LatentsOnDisk, count: int) -> list[int]:
     """List which of `count` frames `store` does not have yet."""
-    return store.missing() if isinstance(store, LatentsOnDisk) else list(range(count))
+    if isinstance(store, LatentsOnDisk):
+        return store.missing()
+    return [index for index in range(count) if index not in store.latents]
 
 
 def fill(
@@ -201,10 +208,21 @@ def frame_keys(frames: Sequence[Frame], vae: Any, digests: Mapping[Path, str]) -
 
 
 def _weights_hash(vae: Any) -> str:
+    """Hash a VAE's weights; once, as long as none of them changes."""
+    weights: dict[str, Tensor] = vae.state_dict()
+    versions = [tensor._version for tensor in weights.values()]
+    known, found = _HASHES.get(vae, ([], ""))
+    if known != versions:
+        found = _hash_of(weights)
+        _HASHES[vae] = versions, found
+    return found
+
+
+def _hash_of(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
-    for name, tensor in sorted(vae.state_dict().items()):
+    for name, tensor in sorted(weights.items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

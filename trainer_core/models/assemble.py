@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -47,13 +48,21 @@ class Recipe:
     notes: list[str] = field(default_factory=list)
 
 
-def assemble(recipe: Recipe, progress: Callable[[str], None]) -> StableDiffusion:
-    """Return the loaded model: float32 modules on the CPU, in evaluation mode."""
-    source, built = recipe.source, {}
+def assemble(
+    recipe: Recipe, progress: Callable[[str], None], later: Collection[Component] = ()
+) -> StableDiffusion:
+    """Return the loaded model: float32 modules on the CPU, in evaluation mode.
+
+    Of the components `later`, names and shapes are checked, but the weights stay in their files until
+    `StableDiffusion.bring` asks for them.
+    """
+    source, waiting = recipe.source, {part: WaitingModule.of(part, recipe) for part in COMPONENTS}
+    built = {component: each.module for component, each in waiting.items()}
     with TensorReader() as reader:
         for component in COMPONENTS:
-            progress(f"loading the {TITLES[component]}")
-            built[component] = _load_module(component, recipe, reader)
+            if component not in later:
+                progress(f"loading the {TITLES[component]}")
+                waiting.pop(component).read(torch.device("cpu"), torch.float32, reader)
         kept = {
             name: _kept(name, reader.read_as_stored(slot), recipe.info.base) for name, slot in source.kept.items()
         }
@@ -69,26 +78,58 @@ def assemble(recipe: Recipe, progress: Callable[[str], None]) -> StableDiffusion
         dtypes={component: _common_dtype(source.of(component)) for component in COMPONENTS},
         kept=kept,
         notes=recipe.notes,
+        waiting=dict(waiting),
     )
 
 
-def _load_module(component: Component, recipe: Recipe, reader: TensorReader) -> nn.Module:
-    slots = recipe.source.of(component)
-    base = recipe.vae_base if component == "vae" and recipe.vae_base else recipe.info.base
-    try:
-        module = modules.build_empty(component, module_config(component, recipe))
-    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
-        problem = f"the {TITLES[component]} is incomplete or has another architecture ({safe_text(error)})"
-        raise UserError(f"{safe_text(base)}: {problem}; use another copy of the model", ExitCode.MODEL) from error
-    _check_names_and_shapes(component, module, slots, base)
+@dataclass(frozen=True, slots=True)
+class WaitingModule:
+    """A module of the right shapes, whose weights are in their files still.
 
-    def read(name: str) -> Tensor:
-        tensor = reader.read(slots[name]).to(torch.float32)
-        _check_finite(tensor, f"{slots[name].name} of the {TITLES[component]}", base)
-        return tensor
+    Attributes:
+        marks: what the files looked like when names and shapes were read from them.
+    """
 
-    modules.fill(component, module, read)
-    return module
+    component: Component
+    module: nn.Module
+    slots: Slots
+    base: str
+    marks: dict[Path, tuple[int, int, int]]
+
+    @staticmethod
+    def of(component: Component, recipe: Recipe) -> "WaitingModule":
+        """Build it; names and shapes are checked."""
+        slots = recipe.source.of(component)
+        base = recipe.vae_base if component == "vae" and recipe.vae_base else recipe.info.base
+        try:
+            module = modules.build_empty(component, module_config(component, recipe))
+        except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+            problem = f"the {TITLES[component]} is incomplete or has another architecture ({safe_text(error)})"
+            raise UserError(
+                f"{safe_text(base)}: {problem}; use another copy of the model", ExitCode.MODEL
+            ) from error
+        _check_names_and_shapes(component, module, slots, base)
+        return WaitingModule(component, module, slots, base, {path: _mark(path) for path in _paths(slots)})
+
+    def __call__(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Read the weights onto `device`, some time after names and shapes were read."""
+        for path, mark in self.marks.items():
+            if _mark(path) != mark:
+                problem = f"{safe_text(path)} was changed or removed while the model was loaded: start again"
+                raise UserError(f"{safe_text(self.base)}: {problem}", ExitCode.MODEL)
+        with TensorReader() as reader:
+            self.read(device, dtype, reader)
+
+    def read(self, device: torch.device, dtype: torch.dtype, reader: TensorReader) -> None:
+        """Read the weights, tensor by tensor, onto `device`; there they are checked, and become `dtype`."""
+
+        def read(name: str) -> Tensor:
+            slot = self.slots[name]
+            tensor = reader.read(slot, device, torch.float32)
+            _check_finite(tensor, f"{slot.name} of the {TITLES[self.component]}", self.base)
+            return tensor.to(dtype)
+
+        modules.fill(self.component, self.module, read)
 
 
 def module_config(component: Component, recipe: Recipe) -> Config:
@@ -102,6 +143,19 @@ def module_config(component: Component, recipe: Recipe) -> Config:
     else:
         derived = shapes.text_encoder_config(bundled, sizes)
     return {**derived, **recipe.free.get(component, {})}
+
+
+def _paths(slots: Slots) -> set[Path]:
+    return {slot.path for slot in slots.values()}
+
+
+def _mark(path: Path) -> tuple[int, int, int]:
+    """Return what tells a file from another one in its place, or a changed one; zeros where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _check_names_and_shapes(component: Component, module: nn.Module, slots: Slots, base: str) -> None:

@@ -20,6 +20,7 @@ from trainer_core.text import safe_text
 
 TIMEOUT_SECONDS = 3600
 EXTRACT_OPTION = "--extract-ckpt"
+_COPIES = "dbtui-ckpt-"
 FOREIGN = re.compile(r"(?:GLOBAL|builtins|but got) ([\w.]*[A-Za-z_][\w.]*)")  # in torch's messages
 
 # Classes that trainers of the first years left in their files beside the weights. A stand-in without any
@@ -54,7 +55,7 @@ def as_safetensors(path: Path, stack: ExitStack) -> Path:
     if path.suffix.lower() == ".safetensors":
         return path
     check_torch(path)
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dbtui-ckpt-")))
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_COPIES)))
     target = folder / "weights.safetensors"
     try:
         child = subprocess.run(
@@ -77,6 +78,11 @@ def as_safetensors(path: Path, stack: ExitStack) -> Path:
         code = ExitCode.DISK if child.returncode == ExitCode.DISK else ExitCode.MODEL
         raise UserError([safe_text(reason, limit=1000) for reason in reasons], code)
     return target
+
+
+def is_copy(path: Path) -> bool:
+    """Tell whether `as_safetensors` made a file, which does not last."""
+    return path.parent.name.startswith(_COPIES)
 
 
 def child_environment() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Load a model from any of its formats into float32 modules on the CPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from trainer_core.config.schema import Model as ModelSettings
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.models.assemble import Recipe, assemble
-from trainer_core.models.ckpt import as_safetensors
+from trainer_core.models.ckpt import as_safetensors, is_copy
 from trainer_core.models.configs import read_configs
 from trainer_core.models.family import COMPONENTS, VAE_PREFIX, Component, Family, family_named
 from trainer_core.models.header import read_header
@@ -32,16 +32,26 @@ FREE_SETTINGS: dict[Component, set[str]] = {
 
 
 def load_model(
-    settings: ModelSettings, *, progress: Progress = lambda text: None, ema: bool = False
+    settings: ModelSettings,
+    *,
+    progress: Progress = lambda text: None,
+    ema: bool = False,
+    later: Collection[Component] = (),
 ) -> StableDiffusion:
     """Load `settings.base` (and `settings.vae`); with `ema`, the U-Net's averaged weights.
 
-    `progress` is told in a few words what is going on. Raises a UserError (exit code 4) that names the file for
-    everything that can be wrong with a model, among it weights that are not finite; nothing is downloaded to read
-    a file or folder.
+    `progress` is told in a few words what is going on. The weights of the components `later` are only read when
+    `StableDiffusion.bring` asks for them, except those of pickled files, whose copy does not last.
+
+    Raises a UserError (exit code 4) that names the file for everything that can be wrong with a model, among it
+    weights that are not finite (of what is read later, then); nothing is downloaded to read a file or folder.
     """
     with ExitStack() as stack:
-        return assemble(recipe_of(settings, stack, progress=progress, ema=ema), progress)
+        recipe = recipe_of(settings, stack, progress=progress, ema=ema)
+        lasting = [
+            each for each in later if not any(is_copy(slot.path) for slot in recipe.source.of(each).values())
+        ]
+        return assemble(recipe, progress, lasting)
 
 
 def recipe_of(

@@ -1,5 +1,6 @@
 """A loaded Stable Diffusion: its three modules and what must be remembered to write it back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ class StableDiffusion:
         dtypes: storage type of each component in the source.
         kept: tensors of the source that no module holds, by their name in a single file, as stored.
         notes: what the person should know about the load, one line each.
+        waiting: reads the weights of a component that are still in their files (`load_model`'s `later`): until
+            then its module has shapes, but no memory.
     """
 
     info: ModelInfo
@@ -39,6 +42,17 @@ class StableDiffusion:
     dtypes: "dict[Component, torch.dtype]"
     kept: "dict[str, Tensor]" = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    waiting: "dict[Component, Callable[[torch.device, torch.dtype], None]]" = field(default_factory=dict)
+
+    def bring(self, component: Component, device: "torch.device", dtype: "torch.dtype") -> "Module":
+        """Return a module, from now on on `device` in `dtype`; weights still in their files go straight there.
+
+        Raises a UserError (exit code 4) that names the file, if what waited cannot be read or is not finite.
+        """
+        if read := self.waiting.get(component):
+            read(device, dtype)
+            del self.waiting[component]
+        return self.module(component).to(device, dtype)
 
     def module(self, component: Component) -> "Module":
         """Return one of the three modules."""

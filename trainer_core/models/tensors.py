@@ -30,18 +30,25 @@ class TensorReader:
     ) -> None:
         self._stack.close()
 
-    def read(self, slot: Slot) -> Tensor:
-        """Return the slot's tensor in the module's shape, in memory of its own."""
-        tensor = self.read_as_stored(slot)
+    def read(self, slot: Slot, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return the slot's tensor in the module's shape, on `device` in memory of its own.
+
+        It goes straight there, in the type it is stored in: main memory holds no copy of what goes to a GPU.
+        """
+        mapped = self._mapped(slot)
         if slot.third is not None:
-            tensor = tensor.chunk(3)[slot.third].clone()
-        return tensor.reshape(slot.shape)
+            mapped = mapped.chunk(3)[slot.third]
+        moved = mapped.to(device)
+        # A copy: a tensor that is still mapped would change, or kill the process, with the file.
+        return moved.to(dtype, copy=moved is mapped).reshape(slot.shape)
 
     def read_as_stored(self, slot: Slot) -> Tensor:
         """Return the whole tensor as it lies in the file, in memory of its own."""
+        return self._mapped(slot).clone()
+
+    def _mapped(self, slot: Slot) -> Tensor:
         try:
-            # A copy: a tensor that is still mapped would change, or kill the process, with the file.
-            tensor: Tensor = self._file(slot.path).get_tensor(slot.name).clone()
+            tensor: Tensor = self._file(slot.path).get_tensor(slot.name)
         except Exception as error:
             raise UserError(
                 f"{safe_text(slot.path)}: {safe_text(slot.name)} cannot be read: {safe_text(error)}",

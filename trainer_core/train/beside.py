@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from trainer_core.models.family import COMPONENTS
 from trainer_core.models.load import load_model
 from trainer_core.models.quiet import quiet_imports
 from trainer_core.narrate import narration
@@ -54,7 +55,7 @@ def make_ready_beside(run: RunDirectory, signals: StopSignals, wishes: Wishes) -
     job = prepare(
         config,
         Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps),
-        load_model(config.model),
+        load_model(config.model, later=COMPONENTS),
         device,
         EventsBeside(world.share.rank),
         cache_dir=shared_cache(run.path.parent),

@@ -10,6 +10,7 @@ from PIL import Image
 from trainer_core.config.schema import Prior, Prompt
 from trainer_core.data.dataset import ClassPicture, ClassPictures, Size
 from trainer_core.errors import ExitCode, UserError
+from trainer_core.models.family import COMPONENTS
 from trainer_core.run.atomic import write_text
 from trainer_core.run.events import EventWriter
 from trainer_core.run.stop_signals import StopRequestedError
@@ -73,7 +74,7 @@ def draw_class_pictures(
         text = f"a class picture could not be written ({safe_text(error)}): free some space or name another folder"
         raise UserError(text, ExitCode.DISK) from error
     finally:
-        _place(model, torch.device("cpu"))
+        _leave(model)
     return True
 
 
@@ -96,9 +97,16 @@ def _prompt(picture: ClassPicture, drawn: ClassPictures, prior: Prior) -> Prompt
 
 
 def _place(model: Any, device: torch.device) -> None:
-    for module in (model.unet, model.text_encoder, model.vae):
-        module.to(device).eval()
-    if device.type == "cpu" and torch.cuda.is_available():
+    for component in COMPONENTS:
+        model.bring(component, device, torch.float32).eval()
+
+
+def _leave(model: Any) -> None:
+    """Move to main memory what was read, which is all of it unless something is wrong with the rest."""
+    for component in COMPONENTS:
+        if component not in model.waiting:
+            model.module(component).to("cpu")
+    if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 

@@ -1,8 +1,9 @@
 """What a validation measures: pictures, noises and timesteps that depend on the settings and the files alone."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,11 +11,13 @@ from torch import Tensor
 
 from trainer_core.config.schema import Config
 from trainer_core.data.buckets import fit_picture
-from trainer_core.data.cache import Frame, encode
+from trainer_core.data.cache import Frame, Latents, LatentsInMemory, LatentsOnDisk, fill, frame_keys
 from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item, Picture, Scan
 from trainer_core.data.filewords import has_place
 from trainer_core.data.order import Draw, derive_seed
+from trainer_core.data.originals import Originals
+from trainer_core.run.stop_signals import never
 
 MOST_PROMPTS = 3
 """Class prompts that are compared with the start model's."""
@@ -39,17 +42,22 @@ class Measure:
         prompts: of the classes that shall stay as they were; none where nothing is known of a class.
         held_out: how many pictures, of those measured, are not trained; 0 if they are the training's own.
         mark: tells this measure from any other, whose numbers cannot be compared with its.
+        encoded: what the VAE makes of the pictures measured.
     """
 
     samples: tuple[FixedSample, ...]
     prompts: tuple[str, ...]
     held_out: int
     mark: str
+    encoded: Mapping[Frame, Latents]
 
 
-def measure_of(config: Config, scan: Scan, model: Any, device: torch.device) -> Measure | None:
+def measure_of(
+    config: Config, scan: Scan, model: Any, device: torch.device, cache_dir: Path | None = None
+) -> Measure | None:
     """Encode the pictures to be measured: held-out ones if there are any, else training pictures.
 
+    Their latents are those of the cache, where the settings want one on disk and `cache_dir` is its folder.
     To be called before `model` is placed for training. None where [validation] asks for nothing.
     """
     count = config.validation.samples
@@ -58,7 +66,8 @@ def measure_of(config: Config, scan: Scan, model: Any, device: torch.device) -> 
         return None
     captions, prompts = _captions(config, pictures), class_prompts(config, scan)
     low, high = config.loss.min_timestep, min(config.loss.max_timestep, _timesteps(model))
-    latents = _latents(config, pictures, model, device)
+    encoded = _encoded(config, pictures, model, device, cache_dir)
+    latents = [mean * model.family.latent_scale for mean, _ in encoded.values()]
     samples = []
     for number in range(count):
         place = number % len(pictures)
@@ -67,7 +76,8 @@ def measure_of(config: Config, scan: Scan, model: Any, device: torch.device) -> 
         timestep = low + int((number + 0.5) * (high - low) / count)
         samples.append(FixedSample(captions[place], latents[place], noise, timestep))
     names = [f"{picture.path.name} {caption}" for picture, caption in zip(pictures, captions, strict=True)]
-    return Measure(tuple(samples), prompts, len(pictures) if scan.held_out else 0, _mark(config, names, prompts))
+    held_out = len(pictures) if scan.held_out else 0
+    return Measure(tuple(samples), prompts, held_out, _mark(config, names, prompts), encoded)
 
 
 def class_prompts(config: Config, scan: Scan) -> tuple[str, ...]:
@@ -100,11 +110,18 @@ def _captions(config: Config, pictures: Sequence[Picture]) -> list[str]:
     return [steps.kept(Draw(place, late, 0, derive_seed("validation", place))) for place in range(len(items))]
 
 
-def _latents(config: Config, pictures: Sequence[Picture], model: Any, device: torch.device) -> list[Tensor]:
-    model.vae.to(device, torch.float32).eval().requires_grad_(False)
+def _encoded(
+    config: Config, pictures: Sequence[Picture], model: Any, device: torch.device, cache_dir: Path | None
+) -> dict[Frame, Latents]:
+    """Encode what the cache on disk lacks, if there is one, and leave it there: the training needs it too."""
+    vae, workers = model.bring("vae", device, torch.float32).eval().requires_grad_(False), config.train.workers
     frames = [Frame(picture, fit_picture(picture.size, config.dataset)) for picture in pictures]
-    means = [encode(model.vae, frame.pixels()[None].to(device))[0][0] for frame in frames]
-    return [(mean * model.family.latent_scale).cpu() for mean in means]
+    store: LatentsInMemory | LatentsOnDisk = LatentsInMemory()
+    if cache_dir is not None and config.dataset.cache_latents == "disk":
+        digests = Originals.of((picture.path for picture in pictures), workers).digests
+        store = LatentsOnDisk(cache_dir / "latents", frame_keys(frames, vae, digests))
+    fill(store, frames, vae, device, workers=workers, progress=lambda done, total: None, should_stop=never)
+    return {frame: store.fetch(number) for number, frame in enumerate(frames)}
 
 
 def _timesteps(model: Any) -> int:

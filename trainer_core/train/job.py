@@ -1,7 +1,7 @@
 """A training, made ready: everything that the loop needs, in one named place."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,21 +13,11 @@ from torch.nn import Parameter
 from trainer_core.config.schema import Config, Optimizer
 from trainer_core.data.batches import BatchLoader
 from trainer_core.data.buckets import Fit
-from trainer_core.data.cache import (
-    LatentsInMemory,
-    LatentsOnDisk,
-    fetch_latents,
-    fill,
-    frame_keys,
-    frames_of,
-    to_encode,
-)
+from trainer_core.data.cache import Frame, Latents
 from trainer_core.data.caption_steps import CaptionSteps
 from trainer_core.data.dataset import Item
 from trainer_core.data.order import TrainingOrder
 from trainer_core.data.originals import Originals
-from trainer_core.data.pixels import fetch_pixels
-from trainer_core.data.stand_ins import StandIns
 from trainer_core.models.bus import Bus
 from trainer_core.models.lora.adapters import Adapters
 from trainer_core.resume.facts import Facts, facts_of
@@ -35,6 +25,7 @@ from trainer_core.run.events import EventWriter
 from trainer_core.run.stop_signals import never
 from trainer_core.train.average import WeightAverage
 from trainer_core.train.conditioning import Conditioning
+from trainer_core.train.make_loader import make_loader
 from trainer_core.train.objective import Objective
 from trainer_core.train.optimizers import WeightUpdate, make_optimizer
 from trainer_core.train.precision import Precision
@@ -42,7 +33,6 @@ from trainer_core.train.reading import conditioning_of, read_texts
 from trainer_core.train.scaler import LossScaler
 from trainer_core.train.sharded import Sharded
 from trainer_core.train.streaming import bus_for
-from trainer_core.train.throttle import throttled
 from trainer_core.train.totals import Totals
 from trainer_core.train.trained import Group, make_adapters, place_for_training
 from trainer_core.train.update import Groups
@@ -168,15 +158,19 @@ def prepare(
     cache_dir: Path,
     should_stop: Callable[[], bool],
     world: World = ALONE,
+    encoded: Mapping[Frame, Latents] | None = None,
 ) -> Job:
-    """Encode the pictures, place the model on `device`, and build optimizer, conditioning and loader."""
+    """Encode the pictures, place the model on `device`, and build optimizer, conditioning and loader.
+
+    Those `encoded` need not be again.
+    """
     precision = Precision.of(config.memory, device, frozen_base=config.method.train == "lora")
     read_texts(model, config.text_encoder, config.model.clip_skip)
     model.scheduler_config = scheduler_config_for(config.loss, model.prediction, model.scheduler_config)
     caption = CaptionSteps(config.dataset, samples.items, samples.total_steps)
     originals = Originals.of((item.picture.path for item in samples.items), config.train.workers)
-    loader = _make_loader(
-        config, samples, originals, caption, model, device, events, cache_dir, should_stop, world
+    loader = make_loader(
+        config, samples, originals, caption, model, device, events, cache_dir, should_stop, world, encoded or {}
     )
     world.leave_if_asked(should_stop)
     facts = facts_of(
@@ -188,6 +182,8 @@ def prepare(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     )
     bus = bus_for(config.memory, device, events)
+    if "unet" in model.waiting:
+        events.emit("progress", phase="load", done=0, total=0, text="loading the U-Net")
     return assemble(
         config, samples, model, device, precision, loader, caption, events, facts, bus=bus, world=world
     )
@@ -271,67 +267,3 @@ def not_for_steps(job: Job) -> list[Any]:
     vae = [job.model.vae] if job.config.dataset.cache_latents != "off" else []
     text_encoder = [job.model.text_encoder] if job.conditioning.embeddings is not None else []
     return vae + [each for each in text_encoder if not (job.sharded and job.sharded.holds(each))]
-
-
-def _make_loader(
-    config: Config,
-    samples: Samples,
-    originals: Originals,
-    caption: CaptionSteps,
-    model: Any,
-    device: torch.device,
-    events: EventWriter,
-    cache_dir: Path,
-    should_stop: Callable[[], bool],
-    world: World,
-) -> BatchLoader:
-    workers, flip = config.train.workers, config.dataset.flip_aug
-    model.vae.to(device, torch.float32).eval().requires_grad_(False)
-    if config.dataset.cache_latents == "off":
-        return BatchLoader(
-            samples.order,
-            fetch_pixels(samples.items, samples.fits, config.dataset, originals),
-            caption,
-            device,
-            ahead=workers,
-            last=samples.total_steps,
-            stand_ins=StandIns(samples.items, samples.order.buckets, lambda text: _tell_lost(events, text)),
-            share=world.share,
-        )
-    frames = frames_of(samples.items, samples.fits, flip=flip)
-    store: LatentsInMemory | LatentsOnDisk
-    if config.dataset.cache_latents == "ram":
-        store = LatentsInMemory()
-    else:
-        store = LatentsOnDisk(cache_dir / "latents", frame_keys(frames, model.vae, originals.digests))
-    events.emit("phase", name="cache", total=len(frames))
-    missing = to_encode(store, len(frames))
-    world.wait()  # nobody writes before all have looked
-    fill(
-        store,
-        frames,
-        model.vae,
-        device,
-        workers=workers,
-        progress=throttled(lambda done, total: events.emit("progress", phase="cache", done=done, total=total)),
-        should_stop=should_stop,
-        missing=missing,
-        share=world.share,
-    )
-    world.leave_if_asked(should_stop)
-    if isinstance(store, LatentsInMemory) and not world.is_alone:
-        world.exchange(len(frames), store.stacked, store.add_stacked)
-    model.vae.to("cpu")  # before the U-Net takes its place
-    return BatchLoader(
-        samples.order,
-        fetch_latents(store, len(samples.items), flip=flip),
-        caption,
-        device,
-        ahead=0 if isinstance(store, LatentsInMemory) else workers,
-        last=samples.total_steps,
-        share=world.share,
-    )
-
-
-def _tell_lost(events: EventWriter, text: str) -> None:
-    events.emit("warning", code="picture_lost", text=text, step=0)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from trainer_core.config.schema import Config, Save
+from trainer_core.models.family import COMPONENTS
 from trainer_core.models.hub_upload import refuse_bad_token
 from trainer_core.models.load import load_model
 from trainer_core.narrate import NarratedEvents
@@ -42,6 +43,7 @@ from trainer_core.train.outputs import Outputs
 from trainer_core.train.possible import refuse_impossible
 from trainer_core.train.precision import Precision
 from trainer_core.train.session import Session
+from trainer_core.train.start_predictions import RECORD
 from trainer_core.train.throttle import throttled
 from trainer_core.train.validation import Validation
 from trainer_core.train.world import World, join, start_alike
@@ -69,12 +71,13 @@ def make_ready(
     _refuse_changed(run, config, plan, wishes)
     _tell_of_several(config, world, device, events)
     events.emit("phase", name="load", total=None)
-    model = load_model(config.model, progress=lambda text: _tell_loading(events, halt, text))
+    model = load_model(config.model, progress=lambda text: _tell_loading(events, halt, text), later=COMPONENTS)
     for note in model.notes:
         events.emit("warning", code="model", text=note, step=0)
     plan = _with_class_pictures(config, plan, model, device, run, events, halt)
     _remember_dataset(config, plan, run, events)
-    measure = measure_of(config, plan.scan, model, device)
+    cache_dir = shared_cache(run.path.parent)
+    measure = measure_of(config, plan.scan, model, device, cache_dir)
     world.wait()  # from here on the others read what is here now
     samples = Samples(items=plan.items, fits=plan.fits, order=plan.order, total_steps=plan.total_steps)
     job = prepare(
@@ -83,12 +86,14 @@ def make_ready(
         model,
         device,
         events,
-        cache_dir=shared_cache(run.path.parent),
+        cache_dir=cache_dir,
         should_stop=halt.requested,
         world=world,
+        encoded=measure.encoded if measure else None,
     )
     job.should_stop = halt.is_asked
-    validation = Validation.of(job, measure) if measure else None  # while the weights are the start model's
+    # While the weights are the start model's.
+    validation = Validation.of(job, measure, run.path / RECORD) if measure else None
     world.wait()
     outputs = Outputs(job, run, events, halt.is_asked)
     go_on(job, outputs, run, events, wishes)

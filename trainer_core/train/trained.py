@@ -68,6 +68,7 @@ def place_for_training(
     """Put U-Net and text encoder on the device in their types; return what is trained: they, or `adapters`."""
     is_full, has_text_encoder = adapters is None, config.text_encoder.train
     home = torch.device("cpu") if config.memory.fsdp else device  # it comes to the device cut (train/sharded.py)
+    _read_to_be_made_smaller(config, model, adapters, bus)
     set_attention(model.unet, config.memory.attention, device)
     if config.memory.gradient_checkpointing:
         checkpoint_gradients(model, text_encoder=has_text_encoder)
@@ -77,11 +78,11 @@ def place_for_training(
             quantize(model.text_encoder, config.memory.base_dtype, precision.base)
     if adapters is not None and bus is not None and config.memory.stream_weights:
         stream_weights(model, bus, precision.base, text_encoder=has_text_encoder)
-    model.unet.to(home, precision.base).train().requires_grad_(is_full)
+    model.bring("unet", home, precision.base).train().requires_grad_(is_full)
     layout = layout_for(config, device, precision)
     if layout is not torch.contiguous_format:
         model.unet.to(memory_format=layout)
-    model.text_encoder.to(home if has_text_encoder else device, precision.base).requires_grad_(
+    model.bring("text_encoder", home if has_text_encoder else device, precision.base).requires_grad_(
         is_full and has_text_encoder
     )
     model.text_encoder.train(has_text_encoder)
@@ -94,6 +95,15 @@ def place_for_training(
     adapters.to(device, precision.weights)
     ratio = config.network.loraplus_lr_ratio
     return [group for part in parts for group in _adapter_groups(part, adapters.of(part), peaks[part], ratio)]
+
+
+def _read_to_be_made_smaller(config: Config, model: Any, adapters: Adapters | None, bus: Bus | None) -> None:
+    """Read into main memory, and not onto the device, what is quantized or stays in main memory."""
+    is_streamed = bus is not None and config.memory.stream_weights
+    if adapters is not None and (config.memory.base_dtype != "same" or is_streamed):
+        for part in _PARTS if config.text_encoder.train else _PARTS[:1]:
+            if part in model.waiting:
+                model.bring(part, torch.device("cpu"), torch.float32)
 
 
 def checkpoint_gradients(model: Any, *, text_encoder: bool) -> None:

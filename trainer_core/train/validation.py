@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,17 +21,9 @@ from trainer_core.train.fixed_samples import FixedSample, Measure
 from trainer_core.train.job import Job, leave_the_device
 from trainer_core.train.objective import sample_losses
 from trainer_core.train.out_of_memory import Portions, free_memory, is_out_of_memory
+from trainer_core.train.start_predictions import Asked, Point, keep, kept, key_of
 
 TEXTS_AT_ONCE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place on the start model's way from noise to a picture of a class: [4, h, w] on the CPU."""
-
-    prompt: str
-    noisy: Tensor
-    timestep: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +61,15 @@ class Validation:
         self._unet_passes = Portions(self.job.config.train.batch_size)
 
     @staticmethod
-    def of(job: Job, measure: Measure) -> "Validation | None":
-        """Return what measures `job`, which has the start model's weights; None, and a warning, without memory."""
-        validation = Validation(job, measure)
+    def of(job: Job, measure: Measure, record: Path | None = None) -> "Validation | None":
+        """Return what measures `job`, which has the start model's weights; None, and a warning, without memory.
+
+        What the start model predicts is read from `record`, or else written to it.
+        """
+        validation, key = Validation(job, measure), key_of(job, measure.mark) if record else ""
+        if record and measure.prompts and (asked := kept(record, key)):
+            validation._points, validation._then = asked.points, asked.predictions
+            return validation
         try:
             with job.kept_weights(), validation._looking():
                 validation._go_the_start_models_way()
@@ -78,6 +77,8 @@ class Validation:
             if not is_out_of_memory(error):
                 raise
         else:
+            if record and key and validation._points:
+                keep(record, key, Asked(validation._points, validation._then))
             return validation
         free_memory()
         _warn(job, "nothing is measured")

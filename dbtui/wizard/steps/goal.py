@@ -44,9 +44,9 @@ A **full model** changes every weight: the closest likeness, and some gigabytes 
 A **LoRA** leaves the model as it is and learns a small file, used beside it or any model of its kind. It takes
 less memory and disk, and learns a little less.
 
-*GPU*: memory of the graphics card, from the smallest preset to the best. *disk*: the result at its largest, and
-the states from which a training goes on after a stop. *time*: how many pictures the model is shown;
-how long each takes depends on the card.
+*GPU*: memory that the graphics card must have free, as predicted, from the smallest preset to the best; the
+hardware step has each. *disk*: the result at its largest, and the states from which a training goes on after a
+stop. *time*: how many pictures the model is shown; how long each takes depends on the card.
 """
 
     def body(self) -> ComposeResult:
