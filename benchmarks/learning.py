@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from learning_cases import METHODS, Case, run_config, write_pictures
 from learning_measure import Measure, Measured
-from our_loop import OurTraining
+from our_loop import train_whole
 from results_file import RESULTS, machine, say, write_results
 from world_judge import train_judge
 
@@ -69,14 +69,7 @@ def main() -> None:
 
 def train_case(case: Case, folder: Path, model: Path, *, steps: int | None, seed: int) -> Any:
     """Train `case` from `model` on what `write_pictures` wrote; return the model with its LoRA in place."""
-    config = run_config(case, folder, model, steps=steps, seed=seed)
-    training = OurTraining(config, folder / "runs", torch.device("cpu"))
-    try:
-        job = training.prepare(load_model(config.model))
-        training.train(lambda step, pictures, loss: None)
-    finally:
-        training.close()
-    return job.model
+    return train_whole(run_config(case, folder, model, steps=steps, seed=seed), folder / "runs")
 
 
 def _result(case: Case, words: argparse.Namespace, folder: Path, measure: Measure) -> Result:
