@@ -6,7 +6,7 @@ READY := .venv/.ready
 # Rows of the acceptance table to run: make test-faults ROWS=6,12
 ROWS ?= all
 
-.PHONY: demo test lint types contracts pytest test-faults test-slow test-gpu bench bench-gpu screenshots generate clean
+.PHONY: demo test lint types contracts pytest test-faults test-slow test-gpu break-learning bench bench-gpu screenshots generate clean
 
 demo: $(READY)
 	$(BIN)/dbtui demo
@@ -34,6 +34,9 @@ test-slow: $(READY)
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest -m gpu
+
+break-learning: $(READY)
+	$(BIN)/python tools/break_learning.py
 
 bench: $(READY)
 	$(BIN)/python benchmarks/cold_start.py

@@ -18,7 +18,7 @@ import torch
 from learning_cases import METHODS, Case, run_config, shipped_model, write_pictures
 from learning_measure import Measure
 from learning_results import NUMBERS, LearningResults, Row
-from our_loop import OurTraining
+from our_loop import train_whole
 from results_file import PAGE, RESULTS, say
 from world_judge import train_judge
 
@@ -72,14 +72,7 @@ def measure_all(cases: list[tuple[str, Case]], words: argparse.Namespace, result
 
 def train_case(case: Case, folder: Path, model: Path, *, steps: int | None, seed: int) -> Any:
     """Train `case` from `model` on what `write_pictures` wrote; return the model with its LoRA in place."""
-    config = run_config(case, folder, model, steps=steps, seed=seed)
-    training = OurTraining(config, folder / "runs", torch.device("cpu"))
-    try:
-        job = training.prepare(load_model(config.model))
-        training.train(lambda step, pictures, loss: None)
-    finally:
-        training.close()
-    return job.model
+    return train_whole(run_config(case, folder, model, steps=steps, seed=seed), folder / "runs")
 
 
 def _cases(words: argparse.Namespace) -> Iterator[Case]:

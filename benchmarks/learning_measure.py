@@ -6,22 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from likeness import Likeness
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
 from world_judge import LABELS, Judge
 
 from dbtui.demo.world.palette import BACKGROUNDS, COATS
-from dbtui.demo.world.scene import SIDE, choose_scene, draw_scene
-from dbtui.demo.world.subject import CLASS, IDENTIFIER, draw_subject
+from dbtui.demo.world.scene import SIDE
+from dbtui.demo.world.subject import CLASS, IDENTIFIER
 from trainer_core.config.schema import Prompt
 from trainer_core.train.preview import draw_together
 
 STEPS, GUIDANCE = 20, 4.0
 SUBJECT_PROMPT, CLASS_PROMPT = f"a {IDENTIFIER} {CLASS}", f"a {CLASS}"
-REFERENCES_FROM = 3_000_000
-"""Seeds of the pictures that the subject and other frogs are known by; none is trained on."""
-REFERENCES = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +46,28 @@ class Measure:
 
     def __init__(self, judge: Judge, start: Any, *, pictures: int) -> None:
         self.judge, self.pictures = judge, pictures
-        seeds = range(REFERENCES_FROM, REFERENCES_FROM + REFERENCES)
-        subject = judge.see([draw_subject(seed) for seed in seeds])
-        others = judge.see([draw_scene(choose_scene(seed, animal=CLASS)) for seed in seeds])
-        self.middle = torch.cat([subject, others]).mean(dim=0)
-        self.subject, self.others = self._direction(subject), self._direction(others)
-        self.before = self._direction(judge.see(draw(start, [CLASS_PROMPT] * pictures)))
+        self.likeness = Likeness(judge.see, draw(start, [CLASS_PROMPT] * pictures))
 
     def of(self, model: Any, subject_prompt: str = SUBJECT_PROMPT) -> Measured:
         """Draw with `model` and judge."""
         subject = draw(model, [subject_prompt] * self.pictures)
         others = draw(model, [CLASS_PROMPT] * self.pictures)
-        seen, after = self._direction(self.judge.see(subject)), self._direction(self.judge.see(others))
         wanted = world_scenes(self.pictures)
         return Measured(
-            fidelity=float((seen @ self.subject.T).mean() - (seen @ self.others.T).mean()),
+            fidelity=self.likeness.fidelity(subject),
             hats=_share_with_hat(self.judge, subject),
             class_hats=_share_with_hat(self.judge, others),
-            drift=float(1 - (after * self.before).sum(dim=1).mean()),
+            drift=self.likeness.drift(others),
             prompts=_share_right(self.judge, draw(model, [prompt_of(each) for each in wanted]), wanted),
         )
 
-    def _direction(self, features: Tensor) -> Tensor:
-        return F.normalize(features - self.middle, dim=1)
 
-
-def draw(model: Any, prompts: Sequence[str]) -> list[Image.Image]:
+def draw(model: Any, prompts: Sequence[str], steps: int = STEPS) -> list[Image.Image]:
     """Draw each prompt, the first at seed 0, the second at seed 1, and so on."""
     model.unet.eval()
     model.text_encoder.eval()
     wanted = [
-        Prompt(prompt=prompt, seed=seed, steps=STEPS, guidance_scale=GUIDANCE)
+        Prompt(prompt=prompt, seed=seed, steps=steps, guidance_scale=GUIDANCE)
         for seed, prompt in enumerate(prompts)
     ]
     off = torch.autocast("cpu", enabled=False)

@@ -9,6 +9,7 @@ import torch
 
 from trainer_core.config.schema import Config
 from trainer_core.config.writer import dump_config
+from trainer_core.models.load import load_model
 from trainer_core.plan import Plan, make_plan
 from trainer_core.run.control import ControlReader
 from trainer_core.run.directory import RunDirectory, create_numbered_run, shared_cache
@@ -91,3 +92,14 @@ class OurTraining:
         if self.job is None:
             raise RuntimeError("prepare first")
         return self.job
+
+
+def train_whole(config: Config, runs_dir: Path) -> Any:
+    """Train on the CPU from start to end, in a run in `runs_dir`; return the model, with its LoRA in place."""
+    training = OurTraining(config, runs_dir, torch.device("cpu"))
+    try:
+        job = training.prepare(load_model(config.model))
+        training.train(lambda step, pictures, loss: None)
+    finally:
+        training.close()
+    return job.model
