@@ -37,9 +37,7 @@ OVERTRAINED = [(0.8, 0.02), (0.6, 0.05), (0.52, 0.08), (0.5, 0.2), (0.49, 0.4)]
             [(0.5, 0.30), (0.1, 0.31), (0.05, 0.32)], 0, 300, "lowest here", id="halving counts anywhere"
         ),
         pytest.param([(0.9, 0.01), (0.7, 0.2), (0.6, 0.3)], 0, 200, "fallen by 70%", id="not enough yet"),
-        pytest.param(
-            [(0.7, 0.1), (0.5, 0.12), (0.6, 0.3)], 3, 200, "have not seen", id="held-out ones get worse"
-        ),
+        pytest.param([(0.7, 0.1), (0.5, 0.12), (0.6, 0.3)], 3, 200, "have not seen", id="held-out ones get worse"),
         pytest.param([(0.7, None), (0.5, None), (0.49, None)], 0, 200, "later ones fit", id="no class"),
         pytest.param(
             [(0.7, None), (0.5, None), (0.6, None)], 1, 200, "held-out picture ", id="held out, no class"
