@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -164,7 +165,14 @@ def _table(trainings: Sequence[Training]) -> str:
         shown = [f"{one.step} ({one.worth:.2f})" for one in (each.suggested, each.best, each.saved[-1])]
         lines.append(f"| {each.name} | {' | '.join(shown)} | {each.saves_apart} |")
     near = sum(each.saves_apart <= 1 for each in trainings)
-    lines += ["", f"Within one save of {SAVES}: {near} of {len(trainings)}.", ""]
+    lost = mean(each.best.worth - each.suggested.worth for each in trainings)
+    lost_by_last = mean(each.best.worth - each.saved[-1].worth for each in trainings)
+    lines += [
+        "",
+        f"Within one save of {SAVES}: {near} of {len(trainings)}. Worth less than the best, on average: {lost:.2f}; "
+        f"the last save: {lost_by_last:.2f}.",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ Event = dict[str, Any]
 
 DRIFT_COSTS = 6.0
 """A drift by one percent outweighs this many percent of the fall of the loss."""
-ENOUGH = 0.5
+ENOUGH = 0.65
 """Share of the fall of the loss without which the subject is not there, however little the class drifted."""
 NEAR = 0.10
 """Share of the fall of the loss within which a loss counts as near the lowest, where no drift is known."""
