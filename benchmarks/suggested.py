@@ -169,8 +169,8 @@ def _table(trainings: Sequence[Training]) -> str:
     lost_by_last = mean(each.best.worth - each.saved[-1].worth for each in trainings)
     lines += [
         "",
-        f"Within one save of {SAVES}: {near} of {len(trainings)}. Worth less than the best, on average: {lost:.2f}; "
-        f"the last save: {lost_by_last:.2f}.",
+        f"Within one save of {SAVES}: {near} of {len(trainings)}. "
+        f"Worth less than the best, on average: {lost:.2f}; the last save: {lost_by_last:.2f}.",
         "",
     ]
     return "\n".join(lines)
