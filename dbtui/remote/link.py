@@ -82,9 +82,10 @@ class Link:
 
     def command(self, kind: CommandKind) -> None:
         """Have a command sent; `trouble` tells if it could not be. Raises UserError if there is no connection."""
-        if self._lost is not None:
-            raise UserError(f"{kind} cannot be asked for: there is no connection", ExitCode.FAILED)
-        self._wanted.append((kind, uuid.uuid4().hex[:12]))
+        with self._lock:  # or it is wanted just after the connection was given up, and sent over the next one
+            if self._lost is not None:
+                raise UserError(f"{kind} cannot be asked for: there is no connection", ExitCode.FAILED)
+            self._wanted.append((kind, uuid.uuid4().hex[:12]))
         self._wake.set()
 
     @property
@@ -147,9 +148,11 @@ class Link:
     def _give_up(self, reason: str, pause: float) -> None:
         if self._lost is None:
             self._lost_since = time.monotonic()
-        self._lost = reason, time.monotonic() + pause
-        if self._wanted:  # what is wanted now may not be wanted when there is a connection again
-            self._wanted.clear()
+        with self._lock:
+            self._lost = reason, time.monotonic() + pause
+            was_wanted = bool(self._wanted)
+            self._wanted.clear()  # it may not be wanted any more when there is a connection again
+        if was_wanted:
             self._tell("the connection was lost while asking for something: it may not have arrived")
         session, self._session = self._session, None
         if session:
