@@ -98,8 +98,10 @@ class LearningResults:
         return 2 * sqrt(2 * spread / seeds)
 
     def _by_name(self) -> dict[str, list[Row]]:
+        """Return the rows of each case; a method's cases stand together."""
         by_name: dict[str, list[Row]] = {}
-        for row in self._rows:
+        methods = list(dict.fromkeys(row.method for row in self._rows))
+        for row in sorted(self._rows, key=lambda row: methods.index(row.method)):
             by_name.setdefault(row.name, []).append(row)
         return by_name
 
