@@ -294,7 +294,7 @@ print("followed up")
 
 def test_signals_meanwhile_do_not_change_how_it_ended(configuration, run):
     begun, go_on = run.path / "begun", run.path / "go on"
-    script = f'echo $$ > new; mv new begun; until [ -e "{go_on}" ]; do sleep 0.05; done'
+    script = f'echo $$ > new; mv new begun; until [ -e "{go_on}" ] || [ ! -d "{run.path}" ]; do sleep 0.05; done'
     configuration(f"[on_finish]\ncommand = {json.dumps(['sh', '-c', script])}\n")
     for signals, said in ((1, b"followed up\n"), (2, b"")):
         process = subprocess.Popen([sys.executable, "-c", END, str(run.path)], stdout=subprocess.PIPE)
