@@ -119,6 +119,5 @@ def _of(measured: Measured, number: str) -> float:
     return float(getattr(measured, number))
 
 
-def _line(*cells: Any) -> str:
-    name, seeds, numbers = cells
+def _line(name: str, seeds: str, numbers: Sequence[str]) -> str:
     return f"| {name} | {seeds} | {' | '.join(numbers)} |"

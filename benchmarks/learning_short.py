@@ -9,21 +9,19 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
-from importlib import resources
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import torch
 from denoising import denoising_error
-from learning_cases import write_pictures
+from learning_cases import shipped_model, write_pictures
 from learning_measure import CLASS_PROMPT, SUBJECT_PROMPT, draw
 from likeness import Likeness
 from our_loop import train_whole
 from results_file import say
 from world_coats import see_coats
 
-from dbtui.demo.files import MODEL_FILE
 from trainer_core.config.schema import Config, Model
 from trainer_core.models.load import load_model
 from trainer_core.models.quiet import quiet_imports
@@ -62,11 +60,11 @@ class Learned:
 def learn(folder: Path, *, seed: int) -> Learned:
     """Draw pictures into `folder`, train the shipped model on them three times, and measure."""
     write_pictures(folder)
-    with resources.as_file(resources.files("dbtui.demo") / "model" / MODEL_FILE) as path:
-        start = load_model(Model(base=str(path)))
-        kept = train_whole(_config(folder, path, seed, class_pictures=True), folder / "runs")
-        alone = train_whole(_config(folder, path, seed), folder / "runs")
-        words = train_whole(_config(folder, path, seed, words_alone=True), folder / "runs")
+    model = shipped_model()
+    start = load_model(Model(base=str(model)))
+    kept = train_whole(_config(folder, model, seed, class_pictures=True), folder / "runs")
+    alone = train_whole(_config(folder, model, seed), folder / "runs")
+    words = train_whole(_config(folder, model, seed, words_alone=True), folder / "runs")
     likeness = Likeness(see_coats, _draw(start, CLASS_PROMPT))
     kept_class = _draw(kept, CLASS_PROMPT)
     return Learned(

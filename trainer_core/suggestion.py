@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer_core.run.directory import RunDirectory
-
-Event = dict[str, Any]
+from trainer_core.run.event_values import Event, number_in
 
 DRIFT_COSTS = 6.0
 """A drift by one percent outweighs this many percent of the fall of the loss."""
@@ -26,7 +25,6 @@ NEAR = 0.10
 STILL_FALLING = 0.05
 """Share of the whole fall by which the loss of the last model lies below that of the one before it."""
 _MOST = 4096
-_LARGEST = 1e15
 _SMALLEST = 1e-12
 
 
@@ -72,7 +70,7 @@ class Course:
 
     def see(self, event: Event) -> None:
         """Take in one event; kinds that do not matter here, and damaged ones, change nothing."""
-        step = _number(event, "from_step" if event.get("kind") == "resumed" else "step")
+        step = number_in(event, "from_step" if event.get("kind") == "resumed" else "step")
         if step is None or step < 0:
             return
         match event.get("kind"):
@@ -97,9 +95,9 @@ class Course:
         return [each for _, each in sorted(self.measured.items()) if last and each.measure == last.measure]
 
     def _measure(self, step: int, event: Event) -> None:
-        loss, drift = _number(event, "loss"), _number(event, "drift")
+        loss, drift = number_in(event, "loss"), number_in(event, "drift")
         if loss is not None:
-            held_out = int(_number(event, "held_out") or 0)
+            held_out = int(number_in(event, "held_out") or 0)
             _keep(self.measured, step, Measured(step, loss, drift, held_out, str(event.get("measure"))))
 
 
@@ -219,10 +217,3 @@ def _keep(numbered: dict[int, Any], step: int, value: Any) -> None:
     numbered[step] = value
     while len(numbered) > _MOST:
         del numbered[next(iter(numbered))]
-
-
-def _number(event: Event, name: str) -> float | None:
-    value = event.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < _LARGEST else None

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dbtui.dashboard.curve import LossCurve
-from dbtui.dashboard.event_values import LONGEST_TEXT, count_in, known_count_in, number_in, text_in
-from dbtui.dashboard.event_values import Event as Event
 from dbtui.dashboard.pace import Pace
 from trainer_core.narrate import uploaded_words, validation_words
 from trainer_core.resume.words import resumed_words
+from trainer_core.run.event_values import LONGEST_TEXT, count_in, known_count_in, number_in, text_in
+from trainer_core.run.event_values import Event as Event
 from trainer_core.suggestion import Course
 
 _LONGEST_ENDING = 40_000

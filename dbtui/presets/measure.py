@@ -9,13 +9,12 @@ from typing import Any
 from trainer_core.config.tables.about import Measured
 from trainer_core.errors import ExitCode, UserError
 from trainer_core.run.directory import RunDirectory
+from trainer_core.run.event_values import number
 from trainer_core.run.events import EventReader
 from trainer_core.text import safe_text
 
 _FEWEST = 10
 """Steps that a speed is taken from: the first ones of a training are slower than the rest."""
-_LARGEST = 1e15
-"""No count, size or time of a run reaches it; larger numbers are taken for garbage."""
 _LONGEST = 80
 
 
@@ -73,7 +72,7 @@ def last_attempt(events: Iterable[dict[str, Any]]) -> Attempt:
 
 
 def _on_step(attempt: Attempt, event: dict[str, Any]) -> None:
-    step, mono, memory = event.get("step"), _number(event.get("mono")), _number(event.get("vram_gb"))
+    step, mono, memory = event.get("step"), number(event.get("mono")), number(event.get("vram_gb"))
     if memory is not None and memory > 0:
         attempt.peak_gb = max(memory, attempt.peak_gb or 0.0)
     if not isinstance(step, int) or mono is None:
@@ -96,12 +95,6 @@ def _text(record: dict[str, Any], table: str, name: str) -> str:
     inner = record.get(table)
     value = inner.get(name) if isinstance(inner, dict) else None
     return value if isinstance(value, str) else ""
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < _LARGEST else None
 
 
 def _cannot(run: RunDirectory, why: str) -> UserError:

@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainer_core.run.event_values import LONGEST_TEXT, Event, count_in, number_in, text_in
 from trainer_core.suggestion import Course
 
-Event = dict[str, Any]
 NUMBERS = ("loss", "lr", "lr_text_encoder", "vram_gb", "images_per_s")
 """Numbers of a `step` event that are kept for every step."""
 
 _MOST_TEXTS = 50
-_LONGEST_TEXT = 2000
-_LARGEST = 1e15
-"""No count, size or time of a run reaches it; larger numbers are taken for garbage."""
 
 
 @dataclass(slots=True)
@@ -107,7 +104,7 @@ def fold(events: Iterable[Event], story: Story | None = None) -> Story:
     """Apply events to `story` (a new one if not given) and return it; unknown kinds do nothing."""
     story = Story() if story is None else story
     for event in events:
-        t = _number(event, "t") or 0.0
+        t = number_in(event, "t") or 0.0
         story.began, story.t = story.began or t, t or story.t
         story.course.see(event)
         if change := _CHANGES.get(str(event.get("kind"))):
@@ -116,41 +113,41 @@ def fold(events: Iterable[Event], story: Story | None = None) -> Story:
 
 
 def _on_format(story: Story, event: Event) -> None:
-    story.run = _text(event, "run")
+    story.run = text_in(event, "run")
 
 
 def _on_phase(story: Story, event: Event) -> None:
-    story.phase, story.last_mono = _text(event, "name"), None
+    story.phase, story.last_mono = text_in(event, "name"), None
     if story.phase == "train":
-        story.total_steps = _count(event, "total") or story.total_steps
-        story.last_mono = _number(event, "mono")
+        story.total_steps = count_in(event, "total") or story.total_steps
+        story.last_mono = number_in(event, "mono")
     if story.phase == "load":  # the beginning of an attempt
         story.ending = None
         story.uploads, story.followed = [], []
 
 
 def _on_step(story: Story, event: Event) -> None:
-    story.step, story.epoch = _count(event, "step"), _count(event, "epoch") or story.epoch
+    story.step, story.epoch = count_in(event, "step"), count_in(event, "epoch") or story.epoch
     for name, series in story.series.items():
-        if (value := _number(event, name)) is not None:
+        if (value := number_in(event, name)) is not None:
             series.add(story.step, value)
-    temperature = _number(event, "gpu_temp")
+    temperature = number_in(event, "gpu_temp")
     if temperature is not None:
         story.gpu_temp = max(temperature, story.gpu_temp or temperature)
-    mono = _number(event, "mono")
+    mono = number_in(event, "mono")
     if mono is not None and story.last_mono is not None and mono > story.last_mono:
         story.seconds += mono - story.last_mono
     story.last_mono = mono
 
 
 def _on_sample(story: Story, event: Event) -> None:
-    seed = _count(event, "seed")
-    story.previews.append(Preview(_count(event, "step"), _text(event, "path"), _text(event, "prompt"), seed))
+    seed = count_in(event, "seed")
+    story.previews.append(Preview(count_in(event, "step"), text_in(event, "path"), text_in(event, "prompt"), seed))
 
 
 def _on_saved(story: Story, event: Event) -> None:
-    if path := _text(event, "path"):
-        story.saved[path] = _number(event, "bytes") or 0.0
+    if path := text_in(event, "path"):
+        story.saved[path] = number_in(event, "bytes") or 0.0
 
 
 def _on_checkpoint(story: Story, event: Event) -> None:
@@ -158,38 +155,38 @@ def _on_checkpoint(story: Story, event: Event) -> None:
 
 
 def _on_resumed(story: Story, event: Event) -> None:
-    step, changed = _count(event, "from_step"), event.get("changed")
+    step, changed = count_in(event, "from_step"), event.get("changed")
     story.step = step
     for series in story.series.values():
         series.drop_after(step)
     story.previews = [each for each in story.previews if each.step <= step]
-    story.resumed.append(Resumed(step, _number(event, "t") or 0.0, changed if isinstance(changed, dict) else {}))
+    story.resumed.append(Resumed(step, number_in(event, "t") or 0.0, changed if isinstance(changed, dict) else {}))
 
 
 def _on_uploaded(story: Story, event: Event) -> None:
-    where = _text(event, "url")
+    where = text_in(event, "url")
     how = "" if event.get("verified", True) is True else ", not verified"
     story.uploads.append(f"{where or 'by the upload command'}{how}")
 
 
 def _on_warning(story: Story, event: Event) -> None:
     story.num_warnings += 1
-    text = _text(event, "text") or _text(event, "code")
+    text = text_in(event, "text") or text_in(event, "code")
     if text and text not in story.warnings and len(story.warnings) < _MOST_TEXTS:
         story.warnings.append(text)
 
 
 def _on_hook(story: Story, event: Event) -> None:
     if len(story.followed) < _MOST_TEXTS:
-        story.followed.append(_text(event, "text"))
+        story.followed.append(text_in(event, "text"))
 
 
 def _on_ending(story: Story, event: Event) -> None:
     outputs = event.get("outputs")
-    paths = tuple(str(path)[:_LONGEST_TEXT] for path in outputs) if isinstance(outputs, list) else ()
+    paths = tuple(str(path)[:LONGEST_TEXT] for path in outputs) if isinstance(outputs, list) else ()
     code = event.get("exit_code")
     code = code if isinstance(code, int) else int(event.get("kind") == "failed")
-    story.ending = Ending(code, _text(event, "text", 10 * _LONGEST_TEXT), paths)
+    story.ending = Ending(code, text_in(event, "text", 10 * LONGEST_TEXT), paths)
 
 
 _CHANGES: dict[str, Callable[[Story, Event], None]] = {
@@ -206,20 +203,3 @@ _CHANGES: dict[str, Callable[[Story, Event], None]] = {
     "finished": _on_ending,
     "failed": _on_ending,
 }
-
-
-def _number(event: Event, name: str) -> float | None:
-    value = event.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < _LARGEST else None
-
-
-def _count(event: Event, name: str) -> int:
-    value = _number(event, name)
-    return int(value) if value is not None and value >= 0 else 0
-
-
-def _text(event: Event, name: str, longest: int = _LONGEST_TEXT) -> str:
-    value = event.get(name)
-    return value[:longest] if isinstance(value, str) else ""

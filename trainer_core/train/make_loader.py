@@ -65,10 +65,8 @@ def make_loader(
     store: LatentsInMemory | LatentsOnDisk
     if config.dataset.cache_latents == "ram":
         store = LatentsInMemory()
-        for number, frame in enumerate(
-            frames if world.is_alone else ()
-        ):  # all processes have to agree on the rest
-            if frame in encoded:
+        for number, frame in enumerate(frames):
+            if world.is_alone and frame in encoded:  # several have to agree on what is missing
                 store.add(number, *encoded[frame])
     else:
         store = LatentsOnDisk(cache_dir / "latents", frame_keys(frames, model.vae, originals.digests))

@@ -8,12 +8,16 @@ _LARGEST = 1e15
 """No count, size or time of a run reaches it; larger numbers are taken for garbage."""
 
 
-def number_in(event: Event, name: str) -> float | None:
-    """Return a number; None where there is none."""
-    value = event.get(name)
+def number(value: object) -> float | None:
+    """Return a value that is a number; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) < _LARGEST else None
+
+
+def number_in(event: Event, name: str) -> float | None:
+    """Return a number; None where there is none."""
+    return number(event.get(name))
 
 
 def known_count_in(event: Event, name: str) -> int | None:
