@@ -1,3 +1,4 @@
+import asyncio
 import threading
 
 import pytest
@@ -121,6 +122,24 @@ async def test_a_ckpt_is_explained(open_app, looks_like, web_ui):
         told = " ".join(screen_text(app).split())
         assert "a process of its own that takes only numbers" in told
         assert "dbtui convert" in told
+
+
+async def test_a_model_that_is_read_after_the_list_is_shown_in_it_too(open_app, looks_like, web_ui, monkeypatch):
+    read, in_thread = asyncio.Event(), module.in_thread
+
+    async def late(function, *args, **settings):
+        if function is module.facts_of:
+            await read.wait()
+        return await in_thread(function, *args, **settings)
+
+    monkeypatch.setattr(module, "in_thread", late)
+    async with open_app(size=NARROW, step="model", draft=named("~/ComfyUI/models/checkpoints/old.ckpt")) as (
+        app,
+        pilot,
+    ):
+        await until(pilot, lambda: "old.ckpt   " in screen_text(app), "the list is there")
+        read.set()
+        await looks_like(pilot, "model_ckpt")
 
 
 async def test_what_cannot_be_trained_is_said_and_kept_from(open_app, tmp_path):

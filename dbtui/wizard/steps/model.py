@@ -166,6 +166,7 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
             self.draft.set("model.base", facts.base)
             self.draft.set("model.vae", facts.vae)
             self.wizard.draft_changed()
+            self._go_to_named()
         can_settle = facts is not None and facts.can_be_settled
         if can_settle != self._can_settle:
             self._can_settle = can_settle
@@ -179,6 +180,11 @@ where you got the model knows, and `f4` settles it. Trained for the wrong one, a
         self.query_one("#known", Label).update(_known_words(len(usable), len(models) - len(usable)))
         listed = self.query_one(ModelList)
         listed.show_models(usable)
+        self._go_to_named()
+
+    def _go_to_named(self) -> None:
+        """Show the model that is named in the list, whichever of the two is known first."""
+        listed = self.query_one(ModelList)
         if not listed.has_focus:
             listed.go_to(str(self.draft.get("model.base")))
 
